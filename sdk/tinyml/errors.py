@@ -1,0 +1,63 @@
+"""The errors a user can meet, each with an exit code, and the progress callback every long step accepts.
+
+An error says what happened, where, and what to do: `message` is one sentence, `details` are indented lines
+below it, `hint` is the next command or change to try. Only `cli` prints them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+Progress = Callable[[str, int, int], None]
+"""`progress(what, done, total)`: `what` is a short phrase ("training"), `done` counts up to `total` units."""
+
+
+def no_progress(what: str, done: int, total: int) -> None:
+    """A `Progress` that shows nothing."""
+
+
+class TinymlError(Exception):
+    """Base of all errors that are the user's to fix (exit code 1)."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str | None = None, details: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.details = tuple(details)
+
+
+class ProjectError(TinymlError):
+    """The project, its files or its data are wrong."""
+
+
+class UsageError(TinymlError):
+    """The command line is malformed."""
+
+    exit_code = 2
+
+
+class MissingToolError(TinymlError):
+    """A compiler, an extra or another program is not installed; the hint is the exact command."""
+
+    exit_code = 3
+
+
+class DeviceError(TinymlError):
+    """The board or its probe did not do what was asked."""
+
+    exit_code = 4
+
+
+class OverBudgetError(TinymlError):
+    """The application does not fit the board or breaks one of its `[limits]`."""
+
+    exit_code = 5
+
+
+def missing_extra(extra: str, module: str) -> MissingToolError:
+    """The error for an import that failed because an optional dependency is absent."""
+    return MissingToolError(
+        f"the Python package `{module}` is not installed", hint=f'run `pip install "tinyml[{extra}]"`'
+    )

@@ -1,0 +1,1 @@
+"""The one intermediate representation: int8 graphs that search, passes, planner, emitter and reports all read."""

@@ -1,0 +1,62 @@
+"""Requantisation: from an int32 accumulator to an int8 activation, exactly as the C kernels do it.
+
+Three roundings exist because the result must equal what the network was trained or exported with:
+
+`high`    networks trained here: one rounded high multiply, `(acc * 2**left * m + 2**31) >> 32` (SMMULR).
+`double`  LiteRT convolutions: saturating rounding doubling high multiply, then a rounding right shift.
+`single`  LiteRT fully connected: one rounding over the whole shift of the 64-bit product.
+
+Source: gemmlowp fixedpoint.h (double), LiteRT `MultiplyByQuantizedMultiplier` (single), Armv7-M ARM A7.7 SMMULR.
+"""
+
+from __future__ import annotations
+
+from math import frexp
+from typing import Literal
+
+import numpy as np
+
+Rounding = Literal["high", "double", "single"]
+
+
+def quantize_multiplier(real: float, rounding: Rounding) -> tuple[int, int]:
+    """Integer (multiplier, left shift) of a positive real scale.
+
+    For `high`, real = multiplier * 2**(shift - 32) with 0 <= shift and multiplier < 2**31. For the others,
+    real = multiplier * 2**(shift - 31) with multiplier in [2**30, 2**31) and shift of either sign.
+    Raises: ValueError when `real` is not positive or too large for the accumulator's headroom.
+    """
+    if not 0 < real < 2.0**16:
+        raise ValueError(f"requantisation scale {real} is outside (0, 65536)")
+    if rounding == "high":
+        shift = max(0, frexp(real)[1] + 1)
+        multiplier = round(real * 2.0 ** (32 - shift))
+        if multiplier == 2**31:
+            multiplier, shift = 2**30, shift + 1
+        return multiplier, shift
+    fraction, shift = frexp(real)
+    multiplier = round(fraction * 2.0**31)
+    if multiplier == 2**31:
+        multiplier, shift = 2**30, shift + 1
+    return (0, 0) if shift < -31 else (multiplier, shift)
+
+
+def requantize(acc: np.ndarray, multiplier: np.ndarray, shift: np.ndarray, rounding: Rounding) -> np.ndarray:
+    """Scale int32 accumulators (any shape; multiplier and shift broadcast over the last axis) to int64 integers.
+
+    The caller adds the zero point and clamps. Intermediate products are exact int64 for |acc| < 2**31.
+    """
+    acc, multiplier, shift = (np.asarray(v, np.int64) for v in (acc, multiplier, shift))
+    if rounding == "high":
+        return ((acc << shift) * multiplier + (1 << 31)) >> 32
+    if rounding == "single":
+        total = 31 - shift
+        return (acc * multiplier + (np.int64(1) << (total - 1))) >> total
+    left, right = np.maximum(shift, 0), np.maximum(-shift, 0)
+    product = (acc << left) * multiplier
+    nudge = np.where(product >= 0, 1 << 30, 1 - (1 << 30))
+    high = product + nudge  # division by 2**31 truncates towards zero
+    high = np.where(high >= 0, high >> 31, -((-high) >> 31))
+    mask = (np.int64(1) << right) - 1
+    threshold = (mask >> 1) + (high < 0)
+    return (high >> right) + ((high & mask) > threshold)
