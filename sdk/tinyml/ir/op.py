@@ -13,17 +13,9 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
+from tinyml.board import Isa
 from tinyml.ir.cwriter import CWriter
 from tinyml.ir.tensor import Const, TensorType
-
-
-@dataclass(frozen=True)
-class Isa:
-    """What the compiler may use of a core: `dsp` is the Armv7E-M/Armv8-M SIMD extension."""
-
-    name: str
-    dsp: bool = False
-    fpu: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,6 @@
+"""C compilers: zig's clang from a wheel by default, arm-none-eabi-gcc when asked for; host or target."""
+
+from tinyml.toolchain.compiler import OPTIMISE, WARNINGS, Compiler, Object, select
+from tinyml.toolchain.host import host_library
+
+__all__ = ["OPTIMISE", "WARNINGS", "Compiler", "Object", "host_library", "select"]
