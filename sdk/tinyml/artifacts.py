@@ -1,0 +1,126 @@
+"""Stage artifacts: folders named by the hash of everything they were made from, renamed into place when whole."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, is_dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from tinyml.errors import ProjectError
+from tinyml.resources import PACKAGE_DIR
+
+_CODE_SUFFIXES = (".py", ".c", ".h", ".toml", ".ld")
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A finished stage: `path` is its folder, `fresh` tells whether this call made it."""
+
+    stage: str
+    key: str
+    path: Path
+    fresh: bool
+
+
+@dataclass(frozen=True)
+class Store:
+    """The `build/` folder of a project: `build/<stage>/<key>/`, plus `.work` folders of unfinished stages."""
+
+    root: Path
+
+    def path(self, stage: str, key: str) -> Path:
+        return self.root / stage / key[:16]
+
+    def has(self, stage: str, key: str) -> bool:
+        return self.path(stage, key).is_dir()
+
+    def work_dir(self, stage: str, key: str) -> Path:
+        """A folder that survives a killed run (checkpoints); removed when the stage is done."""
+        return self.root / stage / f".{key[:16]}.work"
+
+    def make(self, stage: str, key: str, build: Callable[[Path], None]) -> Artifact:
+        """The artifact for `key`; `build(folder)` fills a temporary folder that becomes it by one rename.
+
+        Raises: ProjectError when the disk is full; whatever `build` raises. Nothing is left behind in either case.
+        """
+        final = self.path(stage, key)
+        if final.is_dir():
+            return Artifact(stage, key, final, fresh=False)
+        partial = final.with_name(f".{final.name}.tmp{os.getpid()}")
+        with disk_full_is_an_error(self.root):
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir(parents=True)
+            try:
+                build(partial)
+                partial.replace(final)
+            finally:
+                shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(self.work_dir(stage, key), ignore_errors=True)
+        return Artifact(stage, key, final, fresh=True)
+
+    def sweep(self) -> None:
+        """Remove temporary folders that killed processes left behind."""
+        for leftover in self.root.glob("*/.*.tmp*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
+@contextmanager
+def disk_full_is_an_error(folder: Path) -> Iterator[None]:
+    """Turns ENOSPC into a ProjectError that names the folder."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise ProjectError(
+            f"the disk that holds `{folder}` is full; finished stages are kept, the unfinished one was removed",
+            hint="free some space and run the same command again",
+        ) from error
+
+
+def digest(*parts: Any) -> str:
+    """SHA-256 over JSON of the parts; dataclasses and paths are spelled out."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=_plain).encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, tuple | frozenset):
+        return list(value)
+    raise TypeError(f"{type(value).__name__} cannot be part of a stage key")
+
+
+def files_digest(paths: Iterable[Path]) -> str:
+    """SHA-256 over names and contents of files."""
+    total = hashlib.sha256()
+    for path in sorted(paths):
+        total.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    return total.hexdigest()
+
+
+@cache
+def code_digest(*packages: str) -> str:
+    """SHA-256 over the sources of subpackages (or modules) of tinyml: an upgrade rebuilds what it changed."""
+    files: list[Path] = []
+    for name in packages:
+        path = PACKAGE_DIR / name
+        files += [f for f in path.rglob("*") if f.suffix in _CODE_SUFFIXES] if path.is_dir() else [path]
+    return files_digest(files)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON under a temporary name, then rename."""
+    partial = path.with_name(f".{path.name}.tmp{os.getpid()}")
+    partial.write_text(json.dumps(value, indent=1, default=_plain) + "\n")
+    partial.replace(path)
