@@ -1,0 +1,21 @@
+"""`tinyml boards`: the boards, what they have and how far each is proved."""
+
+from __future__ import annotations
+
+from tinyml.board import list_boards, load_board
+from tinyml.cli.output import print_json, print_table
+from tinyml.cli.session import Json
+
+NAME = "boards"
+
+
+def command(json: Json = False) -> None:
+    """List the boards that tinyml builds for."""
+    boards = [load_board(name) for name in list_boards()]
+    if json:
+        keys = ("name", "product", "cpu", "cpu_hz", "ram_bytes", "flash_bytes", "status")
+        print_json([{key: getattr(b, key) for key in keys} for b in boards])
+        return
+    rows = [[b.name, b.product, b.cpu, f"{b.cpu_hz / 1e6:g} MHz", f"{b.ram_bytes // 1024} KiB",
+             f"{b.flash_bytes // 1024} KiB", b.status] for b in boards]  # fmt: skip
+    print_table("", ["board", "product", "cpu", "clock", "RAM", "flash", "status"], rows)

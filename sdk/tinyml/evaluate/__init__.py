@@ -1,0 +1,1 @@
+"""Judging an image by what its console prints: per clip, and on a stream of held-out recordings."""
