@@ -1,0 +1,28 @@
+"""The figures of a virtual run, as a person reads them."""
+
+from __future__ import annotations
+
+from tinyml.cli.output import out, print_table
+from tinyml.evaluate.stream import VirtualRun
+
+
+def print_simulation(run: VirtualRun) -> None:
+    """RAM, flash, cycles, duty, and how well the words were heard."""
+    r = run.result
+    if run.heard:
+        total = run.heard.hits + run.heard.misses
+        out.print(f"heard     {run.heard.hits} of {total} words, {run.heard.false_accepts} false accepts")
+    out.print(f"RAM       {r.ram_static_bytes:,} bytes static + {r.stack_high_water_bytes:,} of {r.stack_bytes:,} stack")
+    out.print(f"flash     {r.flash_bytes:,} bytes")
+    per_inference = sum(r.layers.values())
+    out.print(f"inference {per_inference:,} cycles, {r.invocations} run in {r.seconds:.1f} s of audio")
+    out.print(f"duty      {r.duty:.1%} (with the board's time factor), missed deadlines {r.missed_deadlines}, "
+              f"lost samples {r.lost_samples}")  # fmt: skip
+    out.print(f"simulated at {r.mips:.0f} MIPS; trace {r.trace_sha256[:16]}")
+
+
+def print_hot_spots(run: VirtualRun, count: int = 10) -> None:
+    """The functions that take most cycles."""
+    total = sum(run.result.functions.values())
+    top = sorted(run.result.functions.items(), key=lambda item: -item[1])[:count]
+    print_table("", ["function", "cycles", "share"], [[name, n, f"{n / total:.1%}"] for name, n in top])

@@ -1,0 +1,80 @@
+"""The `[limits]` of a project, checked against the compiled image before anything is flashed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tinyml.board import Board
+from tinyml.errors import OverBudgetError
+from tinyml.project import Config
+
+DEFAULT_DUTY = 0.9
+"""Without a limit of the project's own, a board that would be busy for more than this share is refused."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """Static estimate of the processor's load; cycles at zero wait states, times with the board's factor."""
+
+    inference_cycles: int
+    front_end_cycles_per_hop: int
+    latency_ms: float
+    duty: float
+
+
+def estimate_load(config: Config, board: Board, inference_cycles: int, front_end_cycles_per_hop: int) -> Load:
+    """Latency of an inference and share of the processor's time for inferences and the front end."""
+    hops_per_second = 1000 / config.features.hop_ms
+    cycles_per_second = (inference_cycles * config.detect.inferences_per_second
+                         + front_end_cycles_per_hop * hops_per_second)  # fmt: skip
+    return Load(inference_cycles, front_end_cycles_per_hop, board.milliseconds(inference_cycles),
+                cycles_per_second * board.time_factor / board.cpu_hz)  # fmt: skip
+
+
+def check_load(config: Config, board: Board, load: Load) -> None:
+    """Raises: OverBudgetError when the estimated latency or duty breaks the project's limits."""
+    duty_limit = config.limits.duty or DEFAULT_DUTY
+    details = (
+        f"inference {load.inference_cycles:,} cycles = {load.latency_ms:.1f} ms, "
+        f"{config.detect.inferences_per_second} a second",
+        f"front end {load.front_end_cycles_per_hop:,} cycles per {config.features.hop_ms} ms hop",
+    )
+    if load.duty > duty_limit:
+        raise OverBudgetError(
+            f"`{config.app.name}` keeps `{board.name}` busy {load.duty:.0%} of the time, the limit is {duty_limit:.0%}",
+            details=details,
+            hint="lower `model.width_mult` or `detect.inferences_per_second`, or raise `limits.duty`",
+        )
+    if config.limits.latency_ms and load.latency_ms > config.limits.latency_ms:
+        raise OverBudgetError(
+            f"an inference of `{config.app.name}` takes {load.latency_ms:.1f} ms on `{board.name}`, "
+            f"the limit is {config.limits.latency_ms:g} ms",
+            details=details,
+            hint="lower `model.width_mult`, or raise `limits.latency_ms`",
+        )
+
+
+def check_memory(config: Config, board: Board, *, ram_bytes: int, flash_bytes: int, biggest: list[str]) -> None:
+    """Raises: OverBudgetError when the image breaks the project's own RAM or flash limit."""
+    for what, used, limit in (
+        ("RAM", ram_bytes, config.limits.ram_bytes),
+        ("flash", flash_bytes, config.limits.flash_bytes),
+    ):
+        if limit is not None and used > limit:
+            raise OverBudgetError(
+                f"`{config.app.name}` breaks its limit on `{board.name}`: {what} needs {used:,} bytes, "
+                f"`limits.{what.lower()}_bytes` allows {limit:,}",
+                details=biggest,
+                hint="lower `model.width_mult`, or raise the limit in tinyml.toml",
+            )
+
+
+def check_accuracy(config: Config, accuracy: float) -> None:
+    """Raises: OverBudgetError when the int8 network is worse on held-out clips than the project allows."""
+    limit = config.limits.accuracy
+    if limit is not None and accuracy < limit:
+        raise OverBudgetError(
+            f"the int8 network of `{config.app.name}` reaches {accuracy:.3f} on held-out clips, "
+            f"`limits.accuracy` asks for {limit:.3f}",
+            hint="add recordings (`tinyml data import`), train longer (`train.steps`), or lower the limit",
+        )

@@ -1,0 +1,376 @@
+"""THE path, data to device, in one file. `Project` pulls each stage from the one before it:
+
+    manifests -> examples -> trained -> quantized -> evaluated -> compiled -> image -> simulated -> deploy, report
+
+A stage's artifact lies in `build/<stage>/<key>`; its key is the hash of what goes in: configuration, upstream
+keys, and the sources of the code that makes it. Properties load or make; the verbs do the same and return the
+project, so that `Project.load(".").train().deploy(to="virtual")` reads as it runs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tinyml.artifacts import Artifact, Store, code_digest, digest, files_digest
+from tinyml.board import Board, load_board
+from tinyml.errors import Progress, ProjectError, no_progress
+from tinyml.project import Config, load_config
+
+if TYPE_CHECKING:
+    from tinyml.compiler import Compiled
+    from tinyml.data import FeatureSet, Manifest
+    from tinyml.deploy import DeployResult
+    from tinyml.evaluate.offline import Evaluation
+    from tinyml.evaluate.stream import VirtualRun
+    from tinyml.features import LogMelSpec
+    from tinyml.firmware import Image
+    from tinyml.ir.graph import Graph
+    from tinyml.limits import Load
+    from tinyml.train import TrainResult
+
+Announce = Callable[[str, str], None]
+SYNTH = "synth"
+
+
+def _silent(stage: str, state: str) -> None:
+    """An `Announce` that shows nothing."""
+
+
+class Project:
+    """A project folder and everything that is made from it. Modules that need torch load only in stale stages."""
+
+    def __init__(
+        self, folder: Path, config: Config, board: Board, *, progress: Progress = no_progress,
+        announce: Announce = _silent,
+    ) -> None:  # fmt: skip
+        self.folder, self.config, self.board = folder, config, board
+        self.progress, self.announce = progress, announce
+        self.store = Store(folder / "build")
+
+    @classmethod
+    def load(
+        cls, folder: Path | str = ".", *, board: str | None = None, progress: Progress = no_progress,
+        announce: Announce = _silent,
+    ) -> Project:  # fmt: skip
+        """Open the project in `folder`. `board` replaces the one in tinyml.toml. Raises: ProjectError."""
+        folder = Path(folder).resolve()
+        config = load_config(folder)
+        if board:
+            config = config.override(board={"name": board})
+        return cls(folder, config, load_board(config.board.name), progress=progress, announce=announce)
+
+    def override(self, **sections: dict[str, object]) -> Project:
+        """The same folder and artifacts under a changed configuration (see `Config.override`)."""
+        config = self.config.override(**sections)
+        return Project(self.folder, config, load_board(config.board.name), progress=self.progress,
+                       announce=self.announce)  # fmt: skip
+
+    def _make(self, stage: str, key: str, build: Callable[[Path], None]) -> Artifact:
+        if self.store.has(stage, key):
+            self.announce(stage, "up to date")
+        else:
+            self.announce(stage, "running")
+        return self.store.make(stage, key, build)
+
+    # ---- data: words and recordings -> manifests -> int8 examples -------------------------------------------
+
+    @cached_property
+    def labels(self) -> tuple[str, ...]:
+        return self.config.labels
+
+    @cached_property
+    def features(self) -> LogMelSpec:
+        """The front end, one integer C source for training and for the board."""
+        from tinyml.features import LogMelSpec
+
+        f = self.config.features
+        return LogMelSpec(f.sample_rate_hz, f.frame_ms, f.hop_ms, f.mel_bins, mean_removal=f.mean_removal)
+
+    @cached_property
+    def manifests(self) -> dict[str, Manifest]:
+        """One manifest per source: the synthesised clips and every imported folder."""
+        from tinyml.data import Manifest
+
+        return {source: Manifest.load(self._source_dir(source)) for source in self.config.data.sources}
+
+    def _source_dir(self, source: str) -> Path:
+        if source == SYNTH:
+            return self._synthesised().path
+        folder = self.folder / "data" / source
+        if not (folder / "manifest.jsonl").is_file():
+            raise ProjectError(f"`data.sources` names `{source}`, but data/{source} holds no manifest",
+                               hint=f"run `tinyml data import DIR --name {source}`")  # fmt: skip
+        return folder
+
+    def _source_key(self, source: str) -> str:
+        d = self.config.data
+        if source == SYNTH:
+            code = code_digest("data/espeak.py", "data/synthesis.py", "data/engines.py", "data/voices.py")
+            return digest(d.words, d.language, d.clips, d.seed, code)
+        return files_digest([self._source_dir(source) / "manifest.jsonl"])
+
+    def _synthesised(self) -> Artifact:
+        from tinyml.data import synthesise
+
+        d = self.config.data
+        return self._make("data", self._source_key(SYNTH), lambda out: synthesise(
+            d.words, out, clips=d.clips, seed=d.seed, language=d.language, progress=self.progress) and None)  # fmt: skip
+
+    def _examples_key(self, source: str, split: str) -> str:
+        code = code_digest("data/examples.py", "data/augment.py", "data/pcm.py")
+        return digest(self._source_key(source), split, self.labels, self.features.digest,
+                      self.config.features.window_frames, self.config.data.copies, self.config.data.seed, code)  # fmt: skip
+
+    def examples(self, split: str, sources: tuple[str, ...] | None = None) -> FeatureSet:
+        """Windows of int8 log-mel features, cut from streams that ran through the C front end."""
+        from tinyml.data import FeatureSet
+
+        parts = []
+        for source in sources or self.config.data.sources:
+            made = self._make("examples", self._examples_key(source, split), self._examples_stage(source, split))
+            parts.append(FeatureSet.load(made.path / "examples.npz"))
+        return FeatureSet.concatenate(parts)
+
+    def _examples_stage(self, source: str, split: str) -> Callable[[Path], None]:
+        def build(out: Path) -> None:
+            from tinyml.data import make_examples
+
+            training = split == "train"
+            make_examples(
+                self.manifests[source], self.labels, self.features, split,
+                window_frames=self.config.features.window_frames, copies=self.config.data.copies if training else 1,
+                seed=self.config.data.seed, augment=training, cache_dir=None, progress=self.progress,
+            ).save(out / "examples.npz")  # fmt: skip
+
+        return build
+
+    # ---- network: examples -> float weights -> int8 graph ---------------------------------------------------
+
+    @cached_property
+    def _train_key(self) -> str:
+        c = self.config
+        module = files_digest([self.folder / c.model.module.split(":")[0]]) if c.model.module else ""
+        keys = [self._examples_key(s, split) for s in c.data.sources for split in ("train", "val")]
+        return digest(keys, c.model, c.train, module, code_digest("models", "train"))
+
+    def _build_model(self) -> object:
+        from tinyml import models
+
+        c = self.config
+        shape = (c.features.window_frames, c.features.mel_bins)
+        if c.model.module:
+            return models.load_module(self.folder, c.model.module, shape, len(self.labels))
+        return models.build(c.model.arch, shape, len(self.labels), width_mult=c.model.width_mult)
+
+    @cached_property
+    def trained(self) -> TrainResult:
+        """The float network's weights and training curves."""
+        from tinyml.train import TrainResult
+
+        return TrainResult.load(self._make("train", self._train_key, self._train_stage).path)
+
+    def _train_stage(self, out: Path) -> None:
+        from tinyml import train
+
+        t = self.config.train
+        config = train.TrainConfig(steps=t.steps, batch_size=t.batch_size, seed=t.seed)
+        train.fit(
+            self._build_model(), self.examples("train"), self.examples("val"), config,
+            checkpoint_dir=self.store.work_dir("train", self._train_key), progress=self.progress,
+        ).save(out)  # fmt: skip
+
+    @cached_property
+    def _quantize_key(self) -> str:
+        return digest(self._train_key, self.config.quant, code_digest("quant", "ops", "ir"))
+
+    @cached_property
+    def _quantized(self) -> Artifact:
+        _ = self.trained
+        return self._make("quantize", self._quantize_key, self._quantize_stage)
+
+    def _quantize_stage(self, out: Path) -> None:
+        """QAT in the engine's own arithmetic, then the graph, its ONNX twin and the float network's answers."""
+        from tinyml import quant
+        from tinyml.ir.save import save
+
+        model = self.trained.restore(self._build_model())
+        result = quant.quantize(
+            model, self.examples("train"), self.examples("val"),
+            quant.QuantConfig(steps=self.config.quant.qat_steps, seed=self.config.train.seed),
+            input_quant=self.features.quant, progress=self.progress,
+            checkpoint_dir=self.store.work_dir("quantize", self._quantize_key),
+        )  # fmt: skip
+        save(result.graph, out / "model.tir")
+        quant.write_qdq_onnx(result.graph, out / "model.onnx")
+        quant.save_float_answers(model, self.examples("test"), out / "float_answers.npz")
+        (out / "report.json").write_text(json.dumps(result.report, indent=1))
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The int8 network."""
+        from tinyml.ir.save import load
+
+        return load(self._quantized.path / "model.tir")
+
+    @cached_property
+    def evaluated(self) -> Evaluation:
+        """Accuracy of the int8 C build on held-out windows, beside the float network. Raises: OverBudgetError."""
+        from tinyml.evaluate.offline import Evaluation
+        from tinyml.limits import check_accuracy
+
+        key = digest(self._quantize_key, self._compile_key, code_digest("evaluate"))
+        made = Evaluation.load(self._make("evaluate", key, self._evaluate_stage).path)
+        check_accuracy(self.config, made.int8_accuracy)
+        return made
+
+    def _evaluate_stage(self, out: Path) -> None:
+        from tinyml.evaluate.offline import evaluate
+
+        evaluate(self.compiled, self.examples("test"), self._quantized.path / "float_answers.npz",
+                 progress=self.progress).save(out)  # fmt: skip
+
+    # ---- device: int8 graph -> C -> image -> virtual board or silicon ---------------------------------------
+
+    @cached_property
+    def _compile_key(self) -> str:
+        return digest(self._quantize_key, self.board.isa, code_digest("compiler", "ops", "ir"))
+
+    @cached_property
+    def compiled(self) -> Compiled:
+        """Specialised C and its memory plan; cheap enough to be made anew in each process."""
+        from tinyml.compiler import compile_graph
+
+        return compile_graph(self.graph, self.board.isa, prefix="m")
+
+    @cached_property
+    def compiled_dir(self) -> Path:
+        """The folder of generated C."""
+        from tinyml.compiler import write
+
+        return self._make("compile", self._compile_key, lambda out: write(self.compiled, out) and None).path
+
+    @cached_property
+    def load_estimate(self) -> Load:
+        """Estimated latency and duty, checked against `[limits]`. Raises: OverBudgetError."""
+        from tinyml.features import CYCLES_PER_HOP
+        from tinyml.limits import check_load, estimate_load
+
+        cycles = sum(layer.cycles for layer in self.compiled.layers)
+        load = estimate_load(self.config, self.board, cycles, CYCLES_PER_HOP)
+        if self.board.status != "native":
+            check_load(self.config, self.board, load)
+        return load
+
+    @cached_property
+    def image(self) -> Image:
+        """The linked firmware. Objects are cached, so a changed threshold compiles one file and links."""
+        return self.build_image()
+
+    def build_image(self, *, uf2: bool = False) -> Image:
+        """Compile and link for the board (`uf2`: behind its UF2 bootloader). Raises: OverBudgetError, ProjectError."""
+        from tinyml import compiler, features, firmware
+        from tinyml.limits import check_memory
+
+        c, d = self.config, self.config.detect
+        _ = self.load_estimate
+        app = firmware.AppConfig(
+            name=c.app.name, labels=self.labels, threshold=d.threshold, smooth_windows=d.smooth_windows,
+            refractory_ms=d.refractory_ms, hops_per_inference=c.hops_per_inference,
+            window_frames=c.features.window_frames, trace=d.trace, model_sha256=self._compile_key,
+        )  # fmt: skip
+        self.announce("build", "running")
+        out = self.store.root / "build" / self.board.name
+        image = firmware.build(
+            self.board, c.board.compiler, self._app_dir(), features.write_c(self.features, out / "features"),
+            compiler.CSources.in_dir(self.compiled_dir), app, out, uf2=uf2,
+        )  # fmt: skip
+        check_memory(c, self.board, ram_bytes=image.ram_bytes, flash_bytes=image.flash_bytes,
+                     biggest=[f"{s.name} {s.size_bytes:,} bytes" for s in image.biggest[:6]])  # fmt: skip
+        return image
+
+    def _app_dir(self) -> Path:
+        return self.folder / "firmware"
+
+    @cached_property
+    def simulated(self) -> VirtualRun:
+        """The image on the virtual board, hearing held-out recordings; always run, never cached."""
+        from tinyml.evaluate.stream import run_on_virtual_board
+
+        _ = self.image
+        self.announce("run", "running")
+        return run_on_virtual_board(self.board, self.image.elf, self.manifests, self.config.data.words,
+                                    seed=self.config.data.seed)  # fmt: skip
+
+    # ---- verbs ----------------------------------------------------------------------------------------------
+
+    def train(self) -> Project:
+        """Data, features and the float network, only what is stale."""
+        _ = self.trained
+        return self
+
+    def evaluate(self) -> Project:
+        _ = self.evaluated
+        return self
+
+    def compile(self) -> Project:
+        _ = self.compiled_dir
+        return self
+
+    def build(self) -> Project:
+        _ = self.image
+        return self
+
+    def run(self) -> Project:
+        _ = self.simulated
+        return self
+
+    def report(self) -> Path:
+        """Write `runs/<id>/report.html` from everything above; returns its path."""
+        from tinyml.report import write_report
+        from tinyml.reporting import collect
+
+        record = collect(self)
+        return write_report(record, self.folder / "runs" / record.run_id / "report.html")
+
+    def deploy(
+        self, *, to: str | None = None, allow_unlicensed: bool = False, dry_run: bool = False, **options: object
+    ) -> DeployResult:
+        """Run whatever is stale and flash. Raises: DeviceError without a probe, ProjectError for unlicensed clips."""
+        from tinyml import deploy
+
+        runner = deploy.choose(self.board, to)
+        self.check_licences(allow_unlicensed)
+        if dry_run:
+            return deploy.DeployResult.planned(runner, self)
+        _ = self.evaluated
+        image = self.build_image(uf2=True) if runner.name == "uf2" else self.image
+        self.announce("deploy", f"to {runner.name}")
+        return runner.run(image, self.board, options, self.progress)
+
+    def check_licences(self, allow_unlicensed: bool = False) -> list[str]:
+        """Names of the sources with unlicensed clips. Raises: ProjectError unless they are allowed."""
+        from tinyml.data import audit
+
+        bad = [name for name, manifest in self.manifests.items() if audit(manifest).unlicensed]
+        if bad and not allow_unlicensed:
+            raise ProjectError(
+                f"clips of {', '.join(bad)} have no licence: they may be used to evaluate, not to ship",
+                hint="run `tinyml data audit`; state the licence with `tinyml data import --licence`, "
+                "or pass --allow-unlicensed",
+            )
+        return bad
+
+    def with_trace(self, board: str) -> Project:
+        """The same network on `board` with one line of scores per inference."""
+        traced = self.override(board={"name": board}, detect={"trace": True})
+        return traced
+
+    def reset_limits(self) -> Project:
+        """A copy without the project's own limits, for boards that they were not written for."""
+        return Project(self.folder, replace(self.config, limits=type(self.config.limits)()), self.board,
+                       progress=self.progress, announce=self.announce)  # fmt: skip
