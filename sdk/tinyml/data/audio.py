@@ -1,0 +1,88 @@
+"""Samples in and out of files: everything becomes 16 kHz mono int16."""
+
+from __future__ import annotations
+
+import hashlib
+from math import gcd
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from scipy.signal import resample_poly
+
+from tinyml.data.manifest import Clip
+from tinyml.errors import ProjectError
+
+SAMPLE_RATE_HZ = 16_000
+FULL_SCALE = 32768.0
+
+
+def resample(samples: np.ndarray, from_hz: int, to_hz: int = SAMPLE_RATE_HZ) -> np.ndarray:
+    """Polyphase resampling of float samples [n] with an anti-alias filter (Kaiser, scipy's default)."""
+    if from_hz == to_hz:
+        return samples
+    common = gcd(from_hz, to_hz)
+    return resample_poly(samples, to_hz // common, from_hz // common)
+
+
+def to_int16(samples: np.ndarray) -> np.ndarray:
+    """Float [-1, 1) to int16, rounded to nearest and saturated, as a converter would."""
+    return np.clip(np.rint(samples * FULL_SCALE), -32768, 32767).astype(np.int16)
+
+
+def content_hash(pcm: np.ndarray) -> str:
+    """sha256 of 16 kHz int16 samples in little-endian order."""
+    return hashlib.sha256(np.ascontiguousarray(pcm, dtype="<i2").tobytes()).hexdigest()
+
+
+def rms_dbfs(samples: np.ndarray) -> float:
+    """Level of float samples relative to a full-scale square wave; -120 for silence."""
+    power = float(np.mean(np.square(samples, dtype=np.float64))) if len(samples) else 0.0
+    return 10.0 * float(np.log10(max(power, 1e-12)))
+
+
+def write_wav(path: Path, pcm: np.ndarray) -> None:
+    """Write int16 samples as a 16 kHz mono WAV."""
+    soundfile.write(path, pcm, SAMPLE_RATE_HZ, subtype="PCM_16", format="WAV")
+
+
+def load_pcm(clip: Clip) -> np.ndarray:
+    """The clip as int16[n] at 16 kHz mono.
+
+    Raises: ProjectError when the file has gone or cannot be decoded any more.
+    """
+    try:
+        samples, rate_hz = soundfile.read(clip.path, dtype="int16", always_2d=True)
+        if rate_hz == SAMPLE_RATE_HZ and samples.shape[1] == 1:
+            return samples[:, 0]
+        return decode(Path(clip.path))[0]
+    except (soundfile.LibsndfileError, OSError) as error:
+        raise ProjectError(
+            f"cannot read the clip `{clip.path}`", details=[str(error)], hint="import or synthesise the data again"
+        ) from error
+
+
+def decode(path: Path) -> tuple[np.ndarray, int]:
+    """Any file that libsndfile reads -> (int16[n] at 16 kHz mono, original rate in Hz). Channels are averaged."""
+    samples, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
+    mono = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1)
+    return to_int16(resample(mono, rate_hz)), rate_hz
+
+
+def voiced_bounds(pcm: np.ndarray, below_peak_db: float = 30.0) -> tuple[int, int]:
+    """First and last sample (end exclusive) of the part that is louder than `below_peak_db` under the loudest 10 ms.
+
+    Frames within 6 dB of the clip's quietest tenth count as background, unless all of the clip is one level.
+    """
+    hop = SAMPLE_RATE_HZ // 100
+    count = len(pcm) // hop
+    if count < 3:
+        return 0, len(pcm)
+    frames = np.asarray(pcm[: count * hop], dtype=np.float32).reshape(count, hop)
+    level = 10.0 * np.log10(np.mean(np.square(frames), axis=1) + 1e-9)
+    threshold = level.max() - below_peak_db
+    floor = float(np.percentile(level, 10)) + 6.0
+    if floor < level.max() - 12.0:
+        threshold = max(threshold, floor)
+    loud = np.flatnonzero(level >= threshold)
+    return int(loud[0]) * hop, min(len(pcm), (int(loud[-1]) + 1) * hop)
