@@ -1,0 +1,8 @@
+"""Training: the loop, augmentation of feature windows, checkpoints and metrics."""
+
+from tinyml.train.checkpoint import Checkpoint, Checkpoints
+from tinyml.train.config import TrainConfig
+from tinyml.train.fit import TrainResult, fit
+from tinyml.train.metrics import Metrics, evaluate, predict
+
+__all__ = ["Checkpoint", "Checkpoints", "Metrics", "TrainConfig", "TrainResult", "evaluate", "fit", "predict"]

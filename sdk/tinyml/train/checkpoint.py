@@ -1,0 +1,81 @@
+"""Checkpoints: written whole or not at all, and only resumed by the very run that wrote them."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tinyml.errors import ProjectError
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The state after `step` steps: tensors of the module, the optimizer and the loop's own."""
+
+    step: int
+    module: dict[str, Any]
+    optimizer: dict[str, Any]
+    extra: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """One checkpoint file of one run; `key` identifies its configuration and data."""
+
+    path: Path
+    key: str
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Replace the previous checkpoint. Raises: ProjectError when it cannot be written (the previous one stays)."""
+        buffer = io.BytesIO()
+        torch.save({"format": _FORMAT, "key": self.key, **vars(checkpoint)}, buffer)
+        partial = self.path.with_name(f"{self.path.name}.{os.getpid()}.tmp")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with partial.open("wb") as file:
+                file.write(buffer.getbuffer())
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(self.path)
+        except OSError as error:
+            _remove(partial)
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            raise ProjectError(
+                f"the disk is full: checkpoint {self.path} needs {buffer.tell():,} bytes" if full
+                else f"checkpoint {self.path} cannot be written: {error.strerror}",
+                details=["the previous checkpoint is kept; training goes on from it"],
+                hint="free some space and run `tinyml train` again" if full else "check the folder's permissions",
+            ) from error  # fmt: skip
+
+    def load(self) -> Checkpoint | None:
+        """The last checkpoint of this very run; None if there is none or it belongs to another one.
+
+        Raises: ProjectError for a file that is no checkpoint.
+        """
+        if not self.path.is_file():
+            return None
+        try:
+            state = torch.load(self.path, weights_only=True)
+            if state["format"] != _FORMAT or state["key"] != self.key:
+                return None
+            return Checkpoint(state["step"], state["module"], state["optimizer"], state["extra"])
+        except (OSError, RuntimeError, KeyError, TypeError, ValueError, EOFError, ImportError) as error:
+            raise ProjectError(f"{self.path} is not a checkpoint: {error}", hint="delete it and train again") from error
+        except Exception as error:  # pickle.UnpicklingError
+            raise ProjectError(f"{self.path} is not a checkpoint", hint="delete it and train again") from error
+
+
+def _remove(path: Path) -> None:
+    """Delete a partial file; the error that led here is the one to report."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:
+        return

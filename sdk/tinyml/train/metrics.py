@@ -1,0 +1,81 @@
+"""Accuracy, confusion and per-class recall of a network over a feature set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import nn
+
+from tinyml.ir.tensor import QuantParams
+
+
+class Examples(Protocol):
+    """What training needs of a `data.FeatureSet`: int8 windows [N, frames, mel_bins], class indices [N], names."""
+
+    x: np.ndarray
+    y: np.ndarray
+    labels: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """`confusion[true, predicted]` counts; shares are in [0, 1], NaN for a class without examples."""
+
+    accuracy: float
+    confusion: np.ndarray
+    labels: tuple[str, ...]
+
+    @classmethod
+    def of(cls, confusion: np.ndarray, labels: Sequence[str]) -> Metrics:
+        return cls(float(np.trace(confusion) / max(1, confusion.sum())), confusion, tuple(labels))
+
+    @property
+    def recall(self) -> dict[str, float]:
+        """Share of each class's examples that are recognised."""
+        return self._shares(axis=1)
+
+    @property
+    def precision(self) -> dict[str, float]:
+        """Share of the decisions for each class that are right."""
+        return self._shares(axis=0)
+
+    def _shares(self, axis: int) -> dict[str, float]:
+        totals, hits = self.confusion.sum(axis=axis).tolist(), np.diag(self.confusion).tolist()
+        return {n: h / t if t else float("nan") for n, h, t in zip(self.labels, hits, totals, strict=True)}
+
+
+def dequantize(x: np.ndarray, quant: QuantParams) -> torch.Tensor:
+    """int8 windows [N, frames, mel_bins] as the float network's input [N, 1, frames, mel_bins] (dB)."""
+    values = torch.from_numpy(np.ascontiguousarray(x)).to(torch.float32)
+    return ((values - quant.zero_point) * quant.scale)[:, None]
+
+
+def predict(module: nn.Module, x: np.ndarray, *, input_quant: QuantParams, batch_size: int = 256) -> np.ndarray:
+    """Logits float32 [N, classes] of int8 windows [N, frames, mel_bins], in evaluation mode."""
+    training = module.training
+    module.eval()
+    try:
+        with torch.no_grad():
+            parts = [module(dequantize(x[i : i + batch_size], input_quant)) for i in range(0, len(x), batch_size)]
+    finally:
+        module.train(training)
+    return torch.cat(parts).numpy() if parts else np.zeros((0, 0), np.float32)
+
+
+def evaluate(module: nn.Module, examples: Examples, *, input_quant: QuantParams, batch_size: int = 256) -> Metrics:
+    """Metrics of a float or quantised network. Raises: ValueError for an empty set."""
+    if not len(examples.x):
+        raise ValueError("there is nothing to evaluate on")
+    logits = predict(module, examples.x, input_quant=input_quant, batch_size=batch_size)
+    return confusion_metrics(np.asarray(examples.y), logits.argmax(axis=1), examples.labels)
+
+
+def confusion_metrics(truth: np.ndarray, decided: np.ndarray, labels: Sequence[str]) -> Metrics:
+    """Metrics of class decisions, both int [N]."""
+    confusion = np.zeros((len(labels), len(labels)), np.int64)
+    np.add.at(confusion, (truth, decided), 1)
+    return Metrics.of(confusion, labels)

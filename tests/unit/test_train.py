@@ -1,0 +1,147 @@
+"""The training loop: it learns, repeats itself, resumes exactly, and fails cleanly."""
+
+from __future__ import annotations
+
+import errno
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from tinyml.errors import ProjectError
+from tinyml.ir.tensor import QuantParams
+from tinyml.models import build
+from tinyml.train import TrainConfig, TrainResult, evaluate, fit
+from tinyml.train.augment import AugmentConfig, augment
+
+QUANT = QuantParams((0.5,), 0)
+CONFIG = TrainConfig(steps=12, batch_size=16, mixup=0.2, weight_average=0.9, checkpoint_every=3)
+
+
+def small_net() -> nn.Module:
+    return build("ds_cnn", (49, 40), 4, width_mult=0.25)
+
+
+class Killed(Exception):
+    """Stands for the process's end."""
+
+
+def kill_at(step: int):
+    def progress(what: str, done: int, total: int) -> None:
+        if done == step:
+            raise Killed
+
+    return progress
+
+
+def test_learns_and_reports(feature_blobs, tmp_path: Path) -> None:
+    seen: list[tuple[str, int, int]] = []
+    model, val = build("ds_cnn", (49, 40), 4, width_mult=0.5), feature_blobs(300, seed=2)
+    result = fit(model, feature_blobs(800, seed=1), val, TrainConfig(steps=80, batch_size=64), input_quant=QUANT,
+                 progress=lambda *event: seen.append(event))  # fmt: skip
+    assert result.val_accuracy > 0.9 and result.history[-1] < result.history[0]
+    assert seen[-1] == ("training", 80, 80) and len(seen) == 80
+    metrics = evaluate(model, val, input_quant=QUANT)
+    assert metrics.accuracy == result.val_accuracy and metrics.confusion.sum() == 300
+    assert metrics.recall["word0"] == metrics.confusion[0, 0] / np.sum(val.y == 0)
+    result.save(tmp_path)
+    loaded = TrainResult.load(tmp_path)
+    assert loaded.history == result.history and loaded.val_accuracy == result.val_accuracy
+    assert evaluate(loaded.restore(build("ds_cnn", (49, 40), 4, width_mult=0.5)), val, input_quant=QUANT).accuracy == metrics.accuracy
+    with pytest.raises(ProjectError, match="another network"):
+        loaded.restore(build("ds_cnn", (49, 40), 4))
+
+
+def run(feature_blobs, checkpoint_dir: Path | None, **options) -> tuple[TrainResult, dict[str, torch.Tensor]]:
+    model = small_net()
+    config = replace(CONFIG, **options.pop("config", {}))
+    result = fit(model, feature_blobs(60, seed=1), feature_blobs(40, seed=2), config, input_quant=QUANT,
+                 checkpoint_dir=checkpoint_dir, **options)  # fmt: skip
+    return result, model.state_dict()
+
+
+@pytest.mark.parametrize("killed_after", [1, 5, 9])
+def test_killed_and_resumed_equals_uninterrupted(feature_blobs, tmp_path: Path, killed_after: int) -> None:
+    whole, weights = run(feature_blobs, None)
+    with pytest.raises(Killed):
+        run(feature_blobs, tmp_path, progress=kill_at(killed_after))
+    done: list[int] = []
+    resumed, again = run(feature_blobs, tmp_path, progress=lambda what, step, total: done.append(step))
+    assert done[0] == killed_after // 3 * 3 + 1, "continues after the last checkpoint"
+    assert resumed.history == whole.history
+    assert all(torch.equal(value, again[name]) for name, value in weights.items())
+
+
+def test_a_changed_configuration_starts_afresh(feature_blobs, tmp_path: Path) -> None:
+    run(feature_blobs, tmp_path)
+    done: list[int] = []
+    run(feature_blobs, tmp_path, config={"seed": 1}, progress=lambda what, step, total: done.append(step))
+    assert done[0] == 1
+
+
+def test_disk_full_keeps_the_previous_checkpoint(feature_blobs, tmp_path: Path, monkeypatch) -> None:
+    with pytest.raises(Killed):
+        run(feature_blobs, tmp_path, progress=kill_at(4))
+    before = (tmp_path / "float.ckpt").read_bytes()
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr("tinyml.train.checkpoint.os.fsync", full)
+        with pytest.raises(ProjectError, match="disk is full") as caught:
+            run(feature_blobs, tmp_path)
+    assert caught.value.hint
+    assert [f.name for f in tmp_path.iterdir()] == ["float.ckpt"], "no partial file is left"
+    assert (tmp_path / "float.ckpt").read_bytes() == before
+    resumed, _ = run(feature_blobs, tmp_path)
+    assert resumed.history == run(feature_blobs, None)[0].history
+
+
+def test_a_damaged_checkpoint_is_an_error(feature_blobs, tmp_path: Path) -> None:
+    (tmp_path / "float.ckpt").write_bytes(b"not a checkpoint")
+    with pytest.raises(ProjectError, match="not a checkpoint"):
+        run(feature_blobs, tmp_path)
+
+
+def test_divergence_and_bad_configuration(feature_blobs) -> None:
+    with pytest.raises(ProjectError, match="learning_rate = 11"):
+        TrainConfig(learning_rate=11.0)
+    model = small_net()
+    with torch.no_grad():
+        model.classifier.bias.fill_(float("nan"))
+    with pytest.raises(ProjectError, match="diverged"):
+        fit(model, feature_blobs(20, seed=1), feature_blobs(20, seed=2), CONFIG, input_quant=QUANT)
+    with pytest.raises(ProjectError, match="empty"):
+        fit(small_net(), feature_blobs(0, seed=1), feature_blobs(20, seed=2), CONFIG, input_quant=QUANT)
+
+
+def test_unsupported_layers_stop_before_the_first_step(feature_blobs) -> None:
+    net = nn.Sequential(nn.Flatten(), nn.Linear(1960, 4), nn.Sigmoid())
+    done: list[int] = []
+    with pytest.raises(ProjectError, match="Sigmoid"):
+        fit(net, feature_blobs(20, seed=1), feature_blobs(20, seed=2), CONFIG, input_quant=QUANT,
+            progress=lambda what, step, total: done.append(step))  # fmt: skip
+    assert not done
+
+
+def test_augmentation_off_is_the_identity_and_on_is_bounded() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(8, 1, 49, 40)
+    off = AugmentConfig(*[0] * 9)
+    assert torch.allclose(augment(x, off), x)
+    assert torch.allclose(augment(x, replace(off, mel_shift=1e-9, time_shift=1e-9)), x, atol=1e-5)
+    changed = augment(x, AugmentConfig())
+    assert changed.shape == x.shape and not torch.allclose(changed, x)
+    assert changed.abs().max() <= x.abs().max() * (1 + AugmentConfig().gain) + 1e-5
+
+
+def test_learning_rate_schedule() -> None:
+    config = TrainConfig(steps=100, warmup=0.1)
+    rates = [config.rate(n) for n in range(100)]
+    assert max(rates) == pytest.approx(config.learning_rate, rel=0.01) and rates.index(max(rates)) in (9, 10)
+    assert rates[0] < 0.2 * config.learning_rate and rates[-1] < 0.01 * config.learning_rate
