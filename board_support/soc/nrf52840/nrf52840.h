@@ -1,0 +1,64 @@
+/* Registers of the nRF52840 that the drivers use, and nothing else.
+ *
+ * Names and addresses: nRF52840 Product Specification v1.7, chapter 6; a test compares each with the vendor's
+ * SVD file by its name here (PERIPHERAL_REGISTER; `_PSEL_CLK` is register CLK of cluster PSEL).
+ */
+#ifndef NRF52840_H
+#define NRF52840_H
+
+/* 5.4 CLOCK */
+#define CLOCK_TASKS_HFCLKSTART 0x40000000u
+#define CLOCK_TASKS_LFCLKSTART 0x40000008u
+#define CLOCK_EVENTS_HFCLKSTARTED 0x40000100u
+#define CLOCK_EVENTS_LFCLKSTARTED 0x40000104u
+#define CLOCK_LFCLKSRC 0x40000518u
+
+/* 6.34 UARTE */
+#define UARTE0_TASKS_STARTTX 0x40002008u
+#define UARTE0_EVENTS_ENDTX 0x40002120u
+#define UARTE0_INTENSET 0x40002304u
+#define UARTE0_ENABLE 0x40002500u
+#define UARTE0_PSEL_TXD 0x4000250Cu
+#define UARTE0_BAUDRATE 0x40002524u
+#define UARTE0_TXD_PTR 0x40002544u
+#define UARTE0_TXD_MAXCNT 0x40002548u
+
+/* 6.22 RTC */
+#define RTC1_TASKS_START 0x40011000u
+#define RTC1_EVENTS_OVRFLW 0x40011104u
+#define RTC1_INTENSET 0x40011304u
+#define RTC1_COUNTER 0x40011504u
+#define RTC1_PRESCALER 0x40011508u
+
+/* 6.15 PDM */
+#define PDM_TASKS_START 0x4001D000u
+#define PDM_EVENTS_STARTED 0x4001D100u
+#define PDM_EVENTS_END 0x4001D108u
+#define PDM_INTENSET 0x4001D304u
+#define PDM_ENABLE 0x4001D500u
+#define PDM_PDMCLKCTRL 0x4001D504u
+#define PDM_MODE 0x4001D508u
+#define PDM_GAINL 0x4001D518u
+#define PDM_GAINR 0x4001D51Cu
+#define PDM_RATIO 0x4001D520u
+#define PDM_PSEL_CLK 0x4001D540u
+#define PDM_PSEL_DIN 0x4001D544u
+#define PDM_SAMPLE_PTR 0x4001D560u
+#define PDM_SAMPLE_MAXCNT 0x4001D564u
+
+/* 4.3 NVMC */
+#define NVMC_ICACHECNF 0x4001E540u
+
+/* 6.9 GPIO; the registers of port 1 lie GPIO_PORT_STRIDE higher */
+#define P0_OUTSET 0x50000508u
+#define P0_OUTCLR 0x5000050Cu
+#define P0_DIRSET 0x50000518u
+#define P0_PIN_CNF 0x50000700u
+#define GPIO_PORT_STRIDE 0x300u
+
+/* Interrupt numbers, 4.2.4 */
+#define UARTE0_UART0_IRQ 2u
+#define RTC1_IRQ 17u
+#define PDM_IRQ 29u
+
+#endif
