@@ -1,0 +1,8 @@
+"""Getting an image onto a board: runners behind one protocol."""
+
+from __future__ import annotations
+
+from tinyml.deploy.registry import choose, runners, runners_of
+from tinyml.deploy.runner import DeployOptions, DeployResult, Image, Runner
+
+__all__ = ["DeployOptions", "DeployResult", "Image", "Runner", "choose", "runners", "runners_of"]
