@@ -1,0 +1,7 @@
+"""Front ends: audio to int8 features, one C source for the host and for every board."""
+
+from tinyml.features.log_mel import LogMel
+from tinyml.features.spec import LogMelSpec
+from tinyml.features.tables import CSources, write_c
+
+__all__ = ["CSources", "LogMel", "LogMelSpec", "write_c"]
