@@ -33,7 +33,7 @@ void tm_fft_window(const uint32_t *frame, unsigned shift, int32_t *z)
 }
 
 /* One butterfly over z[0], z[span], z[2 span], z[3 span] (complex); w: cos, sin of one, two and three angles. */
-static inline void butterfly(int32_t *z, unsigned span, const int32_t *w)
+__attribute__((always_inline)) static inline void butterfly(int32_t *z, unsigned span, const int32_t *w)
 {
     int32_t *zb = z + 2 * span, *zc = z + 4 * span, *zd = z + 6 * span;
     int32_t cr = tm_mul_high_add(tm_mul_high(zc[0], w[2]), zc[1], w[3]);
@@ -55,7 +55,8 @@ static inline void butterfly(int32_t *z, unsigned span, const int32_t *w)
     zd[1] = ei + fr;
 }
 
-static inline void pass(int32_t *z, unsigned span)
+/* Inlined for each span: with constant offsets the butterfly needs one pointer and no spills. */
+__attribute__((always_inline)) static inline void pass(int32_t *z, unsigned span)
 {
     for (int32_t *group = z; group < z + 2 * TM_FFT_PAIRS; group += 8 * span) {
         const int32_t *w = tm_fft_twiddles;

@@ -11,7 +11,6 @@ import numpy as np
 from tinyml.features.spec import (
     FFT_POINTS,
     FIXED_REFERENCE_DBFS,
-    LOG_UNITS_PER_OCTAVE,
     STEP_DB,
     LogMelSpec,
 )
