@@ -1,12 +1,13 @@
 """The operator protocol: everything the compiler knows about an operator, in one class per operator.
 
 An operator is a frozen dataclass of hashable scalars and tuples, registered by `@operator("conv2d")`. To add
-one: write `ops/NAME.py` with the class, its kernels `ops/NAME_*.c` beside it, its `cases()`, and import it in
+one: write `ops/NAME.py` with the class, its kernels `ops/NAME_*.h` beside it, its `cases()`, and import it in
 `ops/__init__.py`.
 """
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -14,13 +15,23 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from tinyml.board import Isa
+from tinyml.errors import ProjectError
 from tinyml.ir.cwriter import CWriter
 from tinyml.ir.tensor import Const, TensorType
 
 
+class GraphError(ProjectError):
+    """A graph, or the application of an operator to its inputs, is not valid."""
+
+
 @dataclass(frozen=True)
 class Variant:
-    """One implementation of an operator: the C file that holds the kernel and its compile-time parameters."""
+    """One implementation of an operator.
+
+    `name` identifies the instantiation: layers whose variants have equal names share one C function.
+    `kernel_file` is the header that holds the kernel; "" means the operator needs no code (its output is its
+    input under another type). `scratch_bytes` of the arena are its own while it runs.
+    """
 
     name: str
     kernel_file: str
@@ -39,6 +50,21 @@ class Cost:
 
 
 @dataclass(frozen=True)
+class Overlap:
+    """How an output may share memory with an input that dies at the same step.
+
+    With `distance = input offset - output offset`: safe when `distance >= least_bytes`, or only at exactly
+    `least_bytes` when `exact`. Disjoint placement is always safe.
+    """
+
+    least_bytes: int = 0
+    exact: bool = False
+
+    def allows(self, distance: int) -> bool:
+        return distance == self.least_bytes if self.exact else distance >= self.least_bytes
+
+
+@dataclass(frozen=True)
 class Range:
     """Half-open row interval [start, stop)."""
 
@@ -50,11 +76,13 @@ class Range:
 class Call:
     """Where one node's operands live in emitted C.
 
-    `inputs` and `outputs` are C expressions of type `int8_t *` (or the tensor's C type), `scratch` likewise or
-    "NULL"; `consts` maps a suffix ("weights", "bias", ...) chosen by `pack` to the symbol of the packed data.
+    `inputs` and `outputs` are C expressions of type `int8_t *` (or the tensor's C type), `scratch` is of type
+    `void *` or "NULL"; `consts` are the symbols of the packed data in the order of `pack`, `kernel` the symbol
+    of the shared function that `kernel_c` defined.
     """
 
     layer: str
+    kernel: str
     input_types: tuple[TensorType, ...]
     output_types: tuple[TensorType, ...]
     inputs: tuple[str, ...]
@@ -82,15 +110,20 @@ class Case:
 
 
 class Op(Protocol):
-    """What every operator implements. `x` are all inputs, constants included, in node order."""
+    """What every operator implements. `x` are all inputs, constants included, in node order.
+
+    `reference` is the exact integer meaning; its arrays may carry a batch of any size in the leading axis.
+    `kernel_c` defines the shared C function of a variant, `emit_c` the body of one layer, which calls it.
+    """
 
     def infer(self, *x: TensorType) -> tuple[TensorType, ...]: ...
     def reference(self, *x: np.ndarray, types: tuple[TensorType, ...]) -> tuple[np.ndarray, ...]: ...
     def variants(self, isa: Isa, *x: TensorType) -> tuple[Variant, ...]: ...
     def cost(self, v: Variant, *x: TensorType) -> Cost: ...
-    def overlap(self, v: Variant, *x: TensorType) -> tuple[int | None, ...]: ...
+    def overlap(self, v: Variant, *x: TensorType) -> tuple[Overlap | None, ...]: ...
     def rows_needed(self, out_rows: Range, *x: TensorType) -> tuple[Range, ...]: ...
     def pack(self, v: Variant, types: tuple[TensorType, ...], *c: Const) -> tuple[Packed, ...]: ...
+    def kernel_c(self, v: Variant, w: CWriter, symbol: str) -> None: ...
     def emit_c(self, v: Variant, w: CWriter, call: Call) -> None: ...
     @classmethod
     def cases(cls) -> Iterable[Case]: ...
@@ -112,5 +145,7 @@ def operator(name: str) -> Callable[[T], T]:
 
 
 def operators() -> dict[str, type]:
-    """All registered operators by IR name (import `tinyml.ops` first)."""
+    """All operators by IR name. They register themselves, so their package is loaded first, by name: nothing here
+    depends on it."""
+    importlib.import_module("tinyml.ops")
     return dict(_REGISTRY)

@@ -44,19 +44,24 @@ def quantize_multiplier(real: float, rounding: Rounding) -> tuple[int, int]:
 def requantize(acc: np.ndarray, multiplier: np.ndarray, shift: np.ndarray, rounding: Rounding) -> np.ndarray:
     """Scale int32 accumulators (any shape; multiplier and shift broadcast over the last axis) to int64 integers.
 
-    The caller adds the zero point and clamps. Intermediate products are exact int64 for |acc| < 2**31.
+    The caller adds the zero point and clamps to int8. Left shifts saturate at int32, as QADD does; what saturates
+    lies far outside int8 after scaling, so the clamped result is that of unlimited integers.
     """
     acc, multiplier, shift = (np.asarray(v, np.int64) for v in (acc, multiplier, shift))
     if rounding == "high":
-        return ((acc << shift) * multiplier + (1 << 31)) >> 32
+        return (_shift_left(acc, shift) * multiplier + (1 << 31)) >> 32
     if rounding == "single":
         total = 31 - shift
         return (acc * multiplier + (np.int64(1) << (total - 1))) >> total
     left, right = np.maximum(shift, 0), np.maximum(-shift, 0)
-    product = (acc << left) * multiplier
+    product = _shift_left(acc, left) * multiplier
     nudge = np.where(product >= 0, 1 << 30, 1 - (1 << 30))
     high = product + nudge  # division by 2**31 truncates towards zero
     high = np.where(high >= 0, high >> 31, -((-high) >> 31))
     mask = (np.int64(1) << right) - 1
     threshold = (mask >> 1) + (high < 0)
     return (high >> right) + ((high & mask) > threshold)
+
+
+def _shift_left(acc: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    return np.clip(acc << shift, -(2**31), 2**31 - 1)

@@ -1,0 +1,134 @@
+"""Compile a graph: verify, run the passes, choose variants, plan memory, emit C."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import tinyml.ops  # noqa: F401  (registers the operators)
+from tinyml.board import Isa
+from tinyml.compiler.emit import Layer, emit_files
+from tinyml.compiler.passes import dead_nodes
+from tinyml.compiler.plan import Plan
+from tinyml.compiler.schedule import schedule
+from tinyml.ir.graph import Graph
+from tinyml.ir.op import GraphError
+from tinyml.ir.tensor import TensorType
+from tinyml.ir.verify import verify
+
+PASSES = (dead_nodes,)
+
+
+@dataclass(frozen=True)
+class CSources:
+    """C files to compile and the folder of their headers."""
+
+    sources: tuple[Path, ...]
+    include_dir: Path
+
+    @classmethod
+    def in_dir(cls, directory: Path | str, prefix: str = "m") -> CSources:
+        """The sources of a folder that `write` filled."""
+        return cls((Path(directory) / f"{prefix}.c",), Path(directory))
+
+
+@dataclass(frozen=True)
+class LayerInfo:
+    """One emitted layer. `symbol` is its C function; cycles are estimates at zero wait states.
+
+    `code_bytes` counts the layer's own function and, at the first layer that uses it, the kernel they share.
+    """
+
+    name: str
+    symbol: str
+    op: str
+    variant: str
+    macs: int
+    cycles: int
+    code_bytes: int
+    weight_bytes: int
+    in_offset: int
+    out_offset: int
+    scratch_bytes: int
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A compiled network: `files` maps file names to text; `PREFIX.c` includes the others."""
+
+    name: str
+    prefix: str
+    isa: Isa
+    input_type: TensorType
+    output_type: TensorType
+    plan: Plan
+    layers: tuple[LayerInfo, ...]
+    files: Mapping[str, str]
+    taps: Mapping[str, tuple[int, TensorType]]  # value -> (arena offset, type); after a run valid with `taps=True`
+    guard_bytes: int = 0
+
+    @property
+    def macs(self) -> int:
+        return sum(layer.macs for layer in self.layers)
+
+    @property
+    def cycles(self) -> int:
+        """Estimated Cortex-M4 cycles of one inference at zero wait states."""
+        return sum(layer.cycles for layer in self.layers)
+
+    @property
+    def weight_bytes(self) -> int:
+        return sum(layer.weight_bytes for layer in self.layers)
+
+
+def compile_graph(graph: Graph, isa: Isa, *, prefix: str = "m", taps: bool = False, canary: bool = False) -> Compiled:
+    """Compile `graph` for `isa`.
+
+    `taps` keeps every computed tensor in the arena to be read after a run; `canary` does so too and leaves guard
+    words between tensors, which `HostModel` checks after every run. Raises: GraphError.
+    """
+    verify(graph)
+    for step in PASSES:
+        graph = step(graph)
+        verify(graph)
+    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
+        raise GraphError(f"graph `{graph.name}` has {len(graph.inputs)} inputs and {len(graph.outputs)} outputs",
+                         hint="the C interface takes one of each")  # fmt: skip
+    guard_bytes = 16 if canary else 0
+    layers, plan, buffers = schedule(graph, isa, prefix, keep_all=taps or canary, guard_bytes=guard_bytes)
+    files = emit_files(graph, layers, plan, buffers, prefix)
+    return Compiled(
+        graph.name, prefix, isa, graph.types[graph.inputs[0]], graph.types[graph.outputs[0]], plan,
+        _layer_infos(layers, plan, buffers), files,
+        {v: (plan[b].offset, graph.types[v]) for v, b in buffers.items()}, guard_bytes,
+    )  # fmt: skip
+
+
+def _layer_infos(layers: tuple[Layer, ...], plan: Plan, buffers: Mapping[str, str]) -> tuple[LayerInfo, ...]:
+    infos = []
+    seen: set[str] = set()
+    for layer in layers:
+        shared = layer.cost.code_bytes if layer.kernel not in seen else 0
+        seen.add(layer.kernel)
+        infos.append(LayerInfo(
+            layer.node.name, layer.symbol, layer.node.op.ir_name, layer.variant.name, layer.cost.macs, layer.cost.cycles,
+            layer.call_bytes + shared, layer.weight_bytes, plan[buffers[layer.reads[0]]].offset,
+            plan[buffers[layer.node.outputs[0]]].offset, layer.variant.scratch_bytes,
+        ))  # fmt: skip
+    return tuple(infos)
+
+
+def write(compiled: Compiled, out_dir: Path | str) -> CSources:
+    """Write the C files (each renamed into place, unchanged ones left alone) and say what to compile."""
+    out_dir = Path(out_dir)
+    out_dir.mkdir(parents=True, exist_ok=True)
+    for name, text in compiled.files.items():
+        path = out_dir / name
+        if path.exists() and path.read_text() == text:
+            continue
+        partial = path.with_name(f"{name}.{os.getpid()}.tmp")
+        partial.write_text(text)
+        os.replace(partial, path)
+    return CSources.in_dir(out_dir, compiled.prefix)

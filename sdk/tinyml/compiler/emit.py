@@ -1,0 +1,173 @@
+"""C emission: header, constants, one function per shared kernel, one per layer, and the invoke function."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import tinyml.ir
+import tinyml.ops
+from tinyml.compiler.plan import ARENA_ALIGN, Plan
+from tinyml.ir.cwriter import C_TYPES, CWriter
+from tinyml.ir.graph import Graph, Node
+from tinyml.ir.op import Call, Cost, Packed, Variant
+from tinyml.ir.tensor import TensorType
+
+KERNEL_DIRS = (Path(tinyml.ops.__file__).parent, Path(tinyml.ir.__file__).parent)
+_INCLUDE = re.compile(r'^#include "([^"]+)"', re.MULTILINE)
+_CALL_BYTES = 40  # a layer's own function: a few loads of literals and one call (measured 28 to 52)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A node as it is emitted."""
+
+    node: Node
+    variant: Variant
+    cost: Cost
+    reads: tuple[str, ...]
+    symbol: str
+    kernel: str
+    packed: tuple[Packed, ...]
+    index: int
+
+    @classmethod
+    def of(cls, graph: Graph, node: Node, variant: Variant, index: int, prefix: str) -> Layer:
+        kinds = graph.input_types(node)
+        packed = node.op.pack(variant, kinds, *graph.constants(node))
+        return cls(node, variant, node.op.cost(variant, *kinds), graph.activations(node),
+                   f"{prefix}_layer_{index:02d}_{node.name}", f"{prefix}_k_{variant.name}", packed, index)  # fmt: skip
+
+    @property
+    def call_bytes(self) -> int:
+        return _CALL_BYTES
+
+    @property
+    def weight_bytes(self) -> int:
+        return sum(p.data.nbytes for p in self.packed)
+
+
+def emit_files(
+    graph: Graph, layers: Sequence[Layer], plan: Plan, buffers: Mapping[str, str], prefix: str
+) -> dict[str, str]:
+    """`PREFIX.h`, `PREFIX.c` and the kernel headers that it includes, as text by file name."""
+    kernels = dict.fromkeys(layer.variant.kernel_file for layer in layers)
+    files = {f"{prefix}.h": _header(graph, plan, prefix), f"{prefix}.c": ""}
+    waiting = [*kernels, "attributes.h"]
+    while waiting:
+        name = waiting.pop(0)
+        if name not in files:
+            files[name] = _kernel_text(name)
+            waiting += _INCLUDE.findall(files[name])
+    files[f"{prefix}.c"] = _source(graph, layers, plan, buffers, prefix, [*kernels])
+    return files
+
+
+def _kernel_text(name: str) -> str:
+    return next(d / name for d in KERNEL_DIRS if (d / name).exists()).read_text()
+
+
+def _shape_macros(w: CWriter, prefix: str, side: str, kind: TensorType) -> None:
+    upper = f"{prefix.upper()}_{side}"
+    w.line(f"#define {upper}_BYTES {kind.size_bytes}")
+    w.line(f"#define {upper}_DIMS {len(kind.shape)}")
+    for index, size in enumerate(kind.shape):
+        w.line(f"#define {upper}_DIM_{index} {size}")
+    if kind.quant is not None:
+        w.line(f"#define {upper}_SCALE {kind.quant.scale!r}")
+        w.line(f"#define {upper}_ZERO_POINT ({kind.quant.zero_point})")
+
+
+def _header(graph: Graph, plan: Plan, prefix: str) -> str:
+    upper, w = prefix.upper(), CWriter()
+    w.line(f"/* Network `{graph.name}`: generated, do not edit.")
+    w.line(" *")
+    w.line(f" * Fill the input in the arena, call {prefix}_invoke, read the output. The arena is {upper}_ARENA_BYTES long and")
+    w.line(f" * aligned to {upper}_ARENA_ALIGN; invoking overwrites the input. Scales are for reading: no code uses them. */")
+    w.line(f"#ifndef {upper}_H")
+    w.line(f"#define {upper}_H")
+    w.line()
+    w.line("#include <stdint.h>")
+    w.line()
+    w.line(f"#define {upper}_ARENA_BYTES {plan.arena_bytes}")
+    w.line(f"#define {upper}_ARENA_ALIGN {ARENA_ALIGN}")
+    _shape_macros(w, prefix, "INPUT", graph.types[graph.inputs[0]])
+    _shape_macros(w, prefix, "OUTPUT", graph.types[graph.outputs[0]])
+    w.line()
+    w.line(f"int8_t *{prefix}_input(void *arena);")
+    w.line(f"const int8_t *{prefix}_output(const void *arena);")
+    w.line(f"void {prefix}_invoke(void *arena);")
+    w.line()
+    w.line("#endif")
+    return w.text()
+
+
+def _source(
+    graph: Graph, layers: Sequence[Layer], plan: Plan, buffers: Mapping[str, str], prefix: str, kernels: Sequence[str]
+) -> str:
+    w = CWriter()
+    w.line(f"/* Network `{graph.name}`: generated, do not edit. */")
+    for name in (f"{prefix}.h", "attributes.h", *kernels):
+        w.line(f'#include "{name}"')
+    defined: set[str] = set()
+    for layer in layers:
+        if layer.kernel not in defined:
+            defined.add(layer.kernel)
+            users = " ".join(f"{other.index:02d}" for other in layers if other.kernel == layer.kernel)
+            w.line()
+            w.line(f"/* kernel of layers {users} */")
+            layer.node.op.kernel_c(layer.variant, w, layer.kernel)
+    for layer in layers:
+        _emit_layer(graph, layer, plan, buffers, prefix, w)
+    offsets = [plan[buffers[v]].offset for v in (graph.inputs[0], graph.outputs[0])]
+    w.line()
+    with w.block(f"int8_t *{prefix}_input(void *arena)"):
+        w.line(f"return (int8_t *)arena + {offsets[0]};")
+    w.line()
+    with w.block(f"const int8_t *{prefix}_output(const void *arena)"):
+        w.line(f"return (const int8_t *)arena + {offsets[1]};")
+    w.line()
+    with w.block(f"void {prefix}_invoke(void *arena)"):
+        for layer in layers:
+            w.line(f"{layer.symbol}((uint8_t *)arena);")
+    return w.text()
+
+
+def _emit_layer(graph: Graph, layer: Layer, plan: Plan, buffers: Mapping[str, str], prefix: str, w: CWriter) -> None:
+    node = layer.node
+    symbols = [f"{prefix}_w_{layer.index:02d}_{p.suffix}" for p in layer.packed]
+    w.line()
+    w.line(f"/* {_describe(graph, layer, plan, buffers)} */")
+    for symbol, packed in zip(symbols, layer.packed, strict=True):
+        w.array(symbol, packed.data)
+    scratch = plan.scratch(node.name)
+    call = Call(
+        layer.symbol, layer.kernel, graph.input_types(node), tuple(graph.types[v] for v in node.outputs),
+        tuple(_pointer(graph.types[v], plan[buffers[v]].offset, "const ") for v in layer.reads),
+        tuple(_pointer(graph.types[v], plan[buffers[v]].offset) for v in node.outputs),
+        "NULL" if scratch is None else f"(void *)(arena + {scratch.offset})", tuple(symbols),
+    )  # fmt: skip
+    with w.block(f"static TM_SEPARATE void {layer.symbol}(uint8_t *arena)"):
+        node.op.emit_c(layer.variant, w, call)
+
+
+def _pointer(kind: TensorType, offset: int, qualifier: str = "") -> str:
+    return f"({qualifier}{C_TYPES[kind.dtype]} *)(arena + {offset})"
+
+
+def _dims(kind: TensorType) -> str:
+    return "x".join(map(str, kind.shape[1:]))
+
+
+def _describe(graph: Graph, layer: Layer, plan: Plan, buffers: Mapping[str, str]) -> str:
+    """`07 conv2d 24x24x16 -> 12x12x32 s2, 663,552 MACs, arena [0, 9216) -> [9216, 13824)`."""
+    node = layer.node
+    source, target = (plan[buffers[v]] for v in (layer.reads[0], node.outputs[0]))
+    stride = getattr(node.op, "stride", (1, 1))
+    steps = "" if stride == (1, 1) else f" s{stride[0]}" if stride[0] == stride[1] else f" s{stride[0]}x{stride[1]}"
+    macs = f", {layer.cost.macs:,} MACs" if layer.cost.macs else ""
+    return (f"{layer.index:02d} {node.op.ir_name} {_dims(graph.type(layer.reads[0]))} -> "
+            f"{_dims(graph.types[node.outputs[0]])}{steps}{macs}, arena [{source.offset}, {source.offset + source.size})"
+            f" -> [{target.offset}, {target.offset + target.size})")  # fmt: skip

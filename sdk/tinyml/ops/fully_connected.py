@@ -1,0 +1,85 @@
+"""Fully connected layer: x [1, K], weights [O, K], bias [O]."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinyml.board import Isa
+from tinyml.ir.cwriter import CWriter
+from tinyml.ir.op import Call, Case, Cost, GraphError, Overlap, Packed, Range, Variant, operator
+from tinyml.ir.requantize import Rounding
+from tinyml.ir.tensor import Const, QuantParams, TensorType
+from tinyml.ops import scaling
+
+PORTABLE = "fully_connected_s8.h"
+
+
+@operator("fully_connected")
+@dataclass(frozen=True)
+class FullyConnected:
+    """y = weights @ x + bias, requantised to `out`; weights have one scale, or one per output."""
+
+    out: QuantParams
+    act_min: int = -128
+    act_max: int = 127
+    rounding: Rounding = "high"
+
+    def infer(self, x: TensorType, weights: TensorType, bias: TensorType) -> tuple[TensorType, ...]:
+        scaling.check_activation(x, "the input")
+        scaling.check_output(self.out, self.act_min, self.act_max, self.rounding)
+        if len(x.shape) != 2 or x.shape[0] != 1 or len(weights.shape) != 2 or weights.shape[1] != x.shape[1]:
+            raise GraphError(f"weights of shape {list(weights.shape)} do not fit an input of shape {list(x.shape)}")
+        scaling.check_weights(weights, bias, 0, weights.shape[0])
+        scaling.multipliers(x, weights, self.out, weights.shape[0], self.rounding)
+        return (TensorType((1, weights.shape[0]), "int8", self.out),)
+
+    def check_constants(self, types: tuple[TensorType, ...], weights: Const, bias: Const) -> None:
+        if weights.data is not None and bias.data is not None:
+            scaling.check_accumulators(weights.data, bias.data)
+
+    def reference(self, x: np.ndarray, weights: np.ndarray, bias: np.ndarray, *, types: tuple[TensorType, ...]) -> tuple:
+        # Sums of int8 products below 2**31 are exact in float64, where numpy has a fast matrix product.
+        product = (x.astype(np.float64) - types[0].quant.zero_point) @ weights.T.astype(np.float64)
+        acc = np.rint(product).astype(np.int64) + bias
+        scale = scaling.multipliers(types[0], types[1], self.out, weights.shape[0], self.rounding)
+        return (scaling.finish(acc, scale, self.out, self.act_min, self.act_max, self.rounding),)
+
+    def variants(self, isa: Isa, *x: TensorType) -> tuple[Variant, ...]:
+        return (Variant(f"fully_connected_s8_{self.rounding}", PORTABLE),)
+
+    def cost(self, v: Variant, *x: TensorType) -> Cost:
+        macs = x[1].elements
+        return Cost(macs, 7 * macs, 200, x[1].size_bytes + 12 * x[1].shape[0], v.scratch_bytes)
+
+    def overlap(self, v: Variant, *x: TensorType) -> tuple[Overlap | None, ...]:
+        return (None,)
+
+    def rows_needed(self, out_rows: Range, *x: TensorType) -> tuple[Range, ...]:
+        return (Range(0, x[0].shape[0]),)
+
+    def pack(self, v: Variant, types: tuple[TensorType, ...], weights: Const, bias: Const) -> tuple[Packed, ...]:
+        scale = scaling.multipliers(types[0], types[1], self.out, types[1].shape[0], self.rounding)
+        return (
+            Packed("weights", weights.data), Packed("bias", bias.data),
+            Packed("multiplier", scale.multiplier), Packed("shift", scale.shift),
+        )  # fmt: skip
+
+    def kernel_c(self, v: Variant, w: CWriter, symbol: str) -> None:
+        w.line(f"static TM_SEPARATE void {symbol}(const int8_t *x, int8_t *y, int32_t inputs,")
+        w.line("    int32_t outputs, const tm_output *out, int32_t in_zero_point, const int8_t *weights,")
+        with w.block("    const int32_t *bias, const int32_t *multiplier, const int32_t *shift)"):
+            w.line("tm_fully_connected_s8(x, y, inputs, outputs, out, in_zero_point, weights, bias, multiplier, shift,")
+            w.line(f"                      {scaling.ROUNDINGS[self.rounding]});")
+
+    def emit_c(self, v: Variant, w: CWriter, call: Call) -> None:
+        outputs, inputs = call.input_types[1].shape
+        w.line(f"static const tm_output output = {scaling.output_initialiser(self.out, self.act_min, self.act_max)};")
+        w.line(f"{call.kernel}({call.inputs[0]}, {call.outputs[0]}, {inputs}, {outputs}, &output,")
+        w.line(f"    {call.input_types[0].quant.zero_point}, {', '.join(call.consts)});")
+
+    @classmethod
+    def cases(cls) -> Iterable[Case]:
+        return ()
