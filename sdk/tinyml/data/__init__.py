@@ -5,8 +5,14 @@
 
 from __future__ import annotations
 
-from tinyml.data.audio import load_pcm
+from tinyml.data.examples import ExampleSpec, make_examples
+from tinyml.data.feature_set import FeatureSet
 from tinyml.data.manifest import Clip, Manifest, merge
+from tinyml.data.pcm import load_pcm
+from tinyml.data.stream import StreamSpec, evaluation_stream
 from tinyml.data.synthesis import synthesise
 
-__all__ = ["Clip", "Manifest", "load_pcm", "merge", "synthesise"]
+__all__ = [
+    "Clip", "ExampleSpec", "FeatureSet", "Manifest", "StreamSpec", "evaluation_stream", "load_pcm", "make_examples",
+    "merge", "synthesise",
+]  # fmt: skip

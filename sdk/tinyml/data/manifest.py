@@ -20,6 +20,8 @@ FORMAT = 1
 FILE_NAME = "manifest.jsonl"
 SPLITS = ("train", "val", "test")
 
+RECORDED = "recorded"
+"""`Clip.engine` of a recording of a person; all other engines synthesise."""
 ENROLLED = "enrolled"
 """`Clip.note` of a test speaker's recording that joins training."""
 HELD_BACK = "held back"

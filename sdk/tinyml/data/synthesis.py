@@ -19,13 +19,13 @@ from pathlib import Path
 import numpy as np
 from scipy.signal import resample_poly
 
-from tinyml.data.audio import FULL_SCALE, SAMPLE_RATE_HZ, content_hash, rms_dbfs, to_int16, voiced_bounds, write_wav
 from tinyml.data.engines import Engine, Line, find_engines
 from tinyml.data.espeak import Espeak, Utterance
 from tinyml.data.manifest import FILE_NAME, Clip, Manifest
+from tinyml.data.pcm import FULL_SCALE, SAMPLE_RATE_HZ, content_hash, rms_dbfs, to_int16, voiced_bounds, write_wav
 from tinyml.data.storage import writing_folder
-from tinyml.data.timbres import ESPEAK, SPLIT_SHARES, Timbre, hashed, timbres_by_split
 from tinyml.data.vocabulary import UnknownTexts, check_words, unknown_texts
+from tinyml.data.voices import ESPEAK, SPLIT_SHARES, Timbre, hashed, timbres_by_split
 from tinyml.errors import Progress, ProjectError, no_progress
 
 OTHER_ENGINES_SHARE = 0.25

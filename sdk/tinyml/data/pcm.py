@@ -15,6 +15,7 @@ from tinyml.errors import ProjectError
 
 SAMPLE_RATE_HZ = 16_000
 FULL_SCALE = 32768.0
+SILENCE_DBFS = -119.0
 
 
 def resample(samples: np.ndarray, from_hz: int, to_hz: int = SAMPLE_RATE_HZ) -> np.ndarray:
@@ -46,16 +47,17 @@ def write_wav(path: Path, pcm: np.ndarray) -> None:
     soundfile.write(path, pcm, SAMPLE_RATE_HZ, subtype="PCM_16", format="WAV")
 
 
-def load_pcm(clip: Clip) -> np.ndarray:
-    """The clip as int16[n] at 16 kHz mono.
+def load_pcm(clip: Clip, root: Path = Path()) -> np.ndarray:
+    """The clip as int16[n] at 16 kHz mono. `root` is the manifest's, for a clip whose path is relative to it.
 
     Raises: ProjectError when the file has gone or cannot be decoded any more.
     """
+    path = Path(root) / clip.path
     try:
-        samples, rate_hz = soundfile.read(clip.path, dtype="int16", always_2d=True)
-        if rate_hz == SAMPLE_RATE_HZ and samples.shape[1] == 1:
-            return samples[:, 0]
-        return decode(Path(clip.path))[0]
+        info = soundfile.info(path)
+        if info.samplerate == SAMPLE_RATE_HZ and info.channels == 1 and info.subtype == "PCM_16":
+            return soundfile.read(path, dtype="int16")[0]
+        return decode(path)[0]
     except (soundfile.LibsndfileError, OSError) as error:
         raise ProjectError(
             f"cannot read the clip `{clip.path}`", details=[str(error)], hint="import or synthesise the data again"
