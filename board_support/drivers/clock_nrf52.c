@@ -15,9 +15,26 @@
 #endif
 
 #define ICACHECNF_CACHEEN 1u
+#define CLOCK_INT_HFCLKSTARTED (1u << 0)
+#define CLOCK_INT_LFCLKSTARTED (1u << 1)
+#define CLOCK_PRIORITY 6u
+
+/* Sleeps until a clock event came. The interrupt only wakes: interrupts are held back. */
+static void wait_for(uint32_t event, uint32_t interrupt) {
+    REGISTER(CLOCK_INTENSET) = interrupt;
+    while (REGISTER(event) == 0u) {
+        wait_for_interrupt();
+    }
+    REGISTER(CLOCK_INTENCLR) = interrupt;
+    REGISTER(event) = 0;
+    (void)REGISTER(event); /* the write must arrive before the interrupt is taken back: PS 6.1.8 */
+    nvic_clear_pending(POWER_CLOCK_IRQ);
+}
 
 void clock_start(void) {
     REGISTER(NVMC_ICACHECNF) = ICACHECNF_CACHEEN;
+    uint32_t primask = irq_disable();
+    nvic_enable(POWER_CLOCK_IRQ, CLOCK_PRIORITY);
 
     /* The microphone's clock needs the crystal: the internal oscillator is only accurate to some percent. */
     REGISTER(CLOCK_EVENTS_HFCLKSTARTED) = 0;
@@ -27,9 +44,9 @@ void clock_start(void) {
     REGISTER(CLOCK_EVENTS_LFCLKSTARTED) = 0;
     REGISTER(CLOCK_TASKS_LFCLKSTART) = 1;
 
-    while (REGISTER(CLOCK_EVENTS_HFCLKSTARTED) == 0u) {
-    }
-    /* RTC registers are invalid until this clock runs: nRF52840 Errata, anomaly 20. */
-    while (REGISTER(CLOCK_EVENTS_LFCLKSTARTED) == 0u) {
-    }
+    wait_for(CLOCK_EVENTS_HFCLKSTARTED, CLOCK_INT_HFCLKSTARTED);
+    /* RTC registers are invalid until this clock runs: nRF52840 Errata, anomaly 20. A crystal takes 0.25 s. */
+    wait_for(CLOCK_EVENTS_LFCLKSTARTED, CLOCK_INT_LFCLKSTARTED);
+    nvic_disable(POWER_CLOCK_IRQ);
+    irq_restore(primask);
 }

@@ -19,6 +19,8 @@
 #define SCB_CPACR 0xE000ED88u
 #define DEBUG_DHCSR 0xE000EDF0u
 #define NVIC_ISER 0xE000E100u
+#define NVIC_ICER 0xE000E180u
+#define NVIC_ICPR 0xE000E280u
 #define NVIC_IPR 0xE000E400u
 
 #define SCB_SHCSR_MEMFAULTENA (1u << 16)
@@ -32,6 +34,10 @@ static inline void nvic_enable(uint32_t irq, uint32_t priority) {
     *(volatile uint8_t *)(NVIC_IPR + irq) = (uint8_t)(priority << 5);
     REGISTER(NVIC_ISER + 4u * (irq >> 5)) = 1u << (irq & 31u);
 }
+
+static inline void nvic_disable(uint32_t irq) { REGISTER(NVIC_ICER + 4u * (irq >> 5)) = 1u << (irq & 31u); }
+
+static inline void nvic_clear_pending(uint32_t irq) { REGISTER(NVIC_ICPR + 4u * (irq >> 5)) = 1u << (irq & 31u); }
 
 /* Masks interrupts; returns the state to give to irq_restore. */
 static inline uint32_t irq_disable(void) {
