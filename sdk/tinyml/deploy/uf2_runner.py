@@ -19,7 +19,7 @@ _DRIVE_HINT = "press reset twice quickly so that the bootloader's drive appears"
 class Uf2Runner:
     """Reads from the board's `[deploy]`: `uf2_family` (id), `uf2_origin` and `uf2_end` (the addresses between which
     the bootloader lets applications lie; without an end, to the end of the flash), `uf2_board_id` (what the drive's
-    Board-ID starts with; absent: any), `uf2_softdevice` (what its SoftDevice line contains; absent: not checked).
+    Board-ID starts with; absent: any), `uf2_softdevice` (what its SoftDevice line starts with; absent: not checked).
     """
 
     name = "uf2"
@@ -141,7 +141,8 @@ def _misfit(drive: Drive, board: Board) -> str | None:
     if not drive.board_id.lower().startswith(wanted.lower()):
         return f"its Board-ID is `{drive.board_id}`, expected `{wanted}...`"
     softdevice = board.deploy.get("uf2_softdevice", "")
-    if drive.softdevice and softdevice.lower() not in drive.softdevice.lower():
+    # Older bootloaders write "S140 version 6.1.1", newer ones "S140 6.1.1".
+    if drive.softdevice and not drive.softdevice.lower().replace("version ", "").startswith(softdevice.lower()):
         return f"it holds SoftDevice `{drive.softdevice}`, the image is linked for `{softdevice}`"
     return None
 

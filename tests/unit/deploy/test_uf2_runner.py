@@ -115,13 +115,22 @@ def test_a_drive_of_another_board_is_not_touched(tmp_path: Path, make_drive: Mak
         RUNNER.run(image, make_board(), DeployOptions(drive=drive))
 
 
-def test_a_bootloader_with_another_softdevice_is_not_touched(tmp_path: Path, make_drive: MakeDrive) -> None:
-    drive = make_drive(softdevice="S140 version 6.1.1")
-    image = make_elf(tmp_path / "app.elf", (0x27000, bytes(64)))
-    board = make_board(uf2_origin=0x27000, uf2_softdevice="S140 version 7")
-    with pytest.raises(DeviceError) as error:
-        RUNNER.run(image, board, DeployOptions(drive=drive))
-    assert "6.1.1" in error.value.details[0]
+@pytest.mark.parametrize(
+    ("line", "fits"),
+    [("S140 version 6.1.1", True), ("S140 6.1.1", True), ("S140 7.3.0", False), ("not found", False), ("", True)],
+)
+def test_the_softdevice_decides_where_applications_start(
+    tmp_path: Path, make_drive: MakeDrive, line: str, fits: bool
+) -> None:
+    drive = make_drive(softdevice=line)
+    image = make_elf(tmp_path / "app.elf", (0x26000, bytes(64)))
+    board = make_board(uf2_origin=0x26000, uf2_softdevice="S140 6")
+    if fits:
+        assert RUNNER.run(image, board, DeployOptions(drive=drive)).drive == drive
+    else:
+        with pytest.raises(DeviceError) as error:
+            RUNNER.run(image, board, DeployOptions(drive=drive))
+        assert f"`{line}`" in error.value.details[0]
 
 
 def test_several_drives_need_a_choice(tmp_path: Path, make_drive: MakeDrive) -> None:

@@ -1,0 +1,1 @@
+"""A debug probe for pyOCD whose far end is an emulated nRF52840."""
