@@ -1,13 +1,12 @@
-"""Boards as data: `board.toml -> soc.toml -> arch.toml` merged into one frozen `Board`."""
+"""`board.toml -> soc.toml -> arch.toml` and the drivers they name, merged into one `Board`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from tinyml.board_schema import (
+from tinyml.board.schema import (
     ArchFile,
     BoardFile,
     DriverFile,
@@ -17,84 +16,10 @@ from tinyml.board_schema import (
     SocFile,
     nearest,
     read_file,
-)  # fmt: skip
+)
+from tinyml.board.types import Board, Isa, Memory
 from tinyml.errors import ProjectError
 from tinyml.resources import board_support_dir
-
-
-@dataclass(frozen=True)
-class Isa:
-    """What the compiler may use of a core: `dsp` is the Armv7E-M/Armv8-M SIMD extension.
-
-    `target` and `cpu_flags` are the zig/clang spelling, `gcc_flags` GNU's; both empty for the host.
-    """
-
-    name: str
-    dsp: bool = False
-    fpu: bool = False
-    target: str = ""
-    cpu_flags: tuple[str, ...] = ()
-    gcc_flags: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Memory:
-    """A memory of the SoC. `dma`: EasyDMA-like masters reach it. `source`: the manual the figures come from."""
-
-    name: str
-    origin: int
-    length_bytes: int
-    dma: bool
-    source: str
-
-
-@dataclass(frozen=True)
-class Board:
-    """Everything that is known of a board; paths are absolute, sizes in bytes, clocks in Hz."""
-
-    name: str
-    product: str
-    vendor: str
-    soc: str
-    status: str  # tested | simulated | builds | native
-    isa: Isa
-    cpu: str  # "cortex-m4", "host"
-    cpu_hz: int
-    svd: str | None  # file name inside pyOCD's packaged SVD archive
-    time_factor: float
-    memories: tuple[Memory, ...]
-    regions: Mapping[str, str]  # role ("code", "data", "stack", "dma", "arena") -> memory name
-    stack_bytes: int
-    features: Mapping[str, Mapping[str, Any]]  # microphone, console, led ...: driver and pins
-    deploy: Mapping[str, Any]  # runners, pyocd_target, uf2_family ...
-    c_sources: tuple[Path, ...]  # board.c, soc startup, drivers, arch code
-    c_include_dirs: tuple[Path, ...]
-    c_defines: tuple[str, ...]  # pins and rates, as NAME=VALUE
-
-    def memory(self, name: str) -> Memory:
-        """The memory called `name`. Raises: KeyError."""
-        return {m.name: m for m in self.memories}[name]
-
-    @property
-    def flash_bytes(self) -> int:
-        return self.memory(self.regions["code"]).length_bytes
-
-    @property
-    def ram_bytes(self) -> int:
-        return self.memory(self.regions["data"]).length_bytes
-
-    def milliseconds(self, cycles: float) -> float:
-        """Estimated wall time on silicon of `cycles` counted at zero wait states (includes `time_factor`)."""
-        return cycles * self.time_factor / self.cpu_hz * 1e3
-
-    def for_uf2(self) -> Board:
-        """This board, its flash cut down to what the UF2 bootloader leaves. Raises: ProjectError without one."""
-        code = self.memory(self.regions["code"])
-        origin, end = self.deploy.get("uf2_origin"), self.deploy.get("uf2_end")
-        if origin is None or end is None:
-            raise ProjectError(f"`{self.name}` has no UF2 bootloader", hint="use `--to pyocd` or `--to virtual`")
-        left = replace(code, origin=origin, length_bytes=end - origin)
-        return replace(self, memories=tuple(left if m is code else m for m in self.memories))
 
 
 def list_boards(search: Sequence[Path] = ()) -> list[str]:

@@ -1,0 +1,6 @@
+"""Boards as data: `board.toml -> soc.toml -> arch.toml` merged into one frozen `Board`."""
+
+from tinyml.board.load import list_boards, load_board
+from tinyml.board.types import Board, Isa, Memory
+
+__all__ = ["Board", "Isa", "Memory", "list_boards", "load_board"]
