@@ -45,8 +45,8 @@ class AveragePool2d:
     def reference(self, x: np.ndarray, *, types: tuple[TensorType, ...]) -> tuple:
         w = self.window(types[0])
         inside = w.padded(np.ones((1, w.in_h, w.in_w, 1), np.int8), 0)
-        total = sum(tap.astype(np.int64) for _, _, tap in w.taps(w.padded(x, 0)))
-        count = sum(tap.astype(np.int64) for _, _, tap in w.taps(inside))
+        total = sum(tap.astype(np.int64) for _, _, tap in w.shifted(w.padded(x, 0)))
+        count = sum(tap.astype(np.int64) for _, _, tap in w.shifted(inside))
         return (np.clip(rounded_mean(total, count), self.act_min, self.act_max).astype(np.int8),)
 
     def variants(self, isa: Isa, *x: TensorType) -> tuple[Variant, ...]:

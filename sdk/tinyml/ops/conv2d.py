@@ -13,9 +13,11 @@ from tinyml.ir.op import Call, Case, Cost, GraphError, Overlap, Packed, Range, V
 from tinyml.ir.requantize import Rounding
 from tinyml.ir.tensor import Const, QuantParams, TensorType
 from tinyml.ops import scaling
+from tinyml.ops.gemm_packing import gemm_stream, gemm_stream_bytes, groups_of
 from tinyml.ops.window import Window
 
 PORTABLE = "conv2d_s8.h"
+DSP = "conv2d_s8_dsp.h"
 
 
 @operator("conv2d")
@@ -52,7 +54,7 @@ class Conv2d:
         w = self.window(types[0], types[1])
         zero = types[0].quant.zero_point
         padded = w.padded(x, zero)
-        patches = np.concatenate([tap for _, _, tap in w.taps(padded)], axis=-1)
+        patches = np.concatenate([tap for _, _, tap in w.shifted(padded)], axis=-1)
         # Sums of int8 products below 2**31 are exact in float64, where numpy has a fast matrix product.
         kernel = weights.reshape(w.out_c, -1).T.astype(np.float64)
         acc = np.rint((patches.astype(np.float64) - zero) @ kernel).astype(np.int64) + bias
@@ -60,33 +62,58 @@ class Conv2d:
         return (scaling.finish(acc, scale, self.out, self.act_min, self.act_max, self.rounding),)
 
     def variants(self, isa: Isa, *x: TensorType) -> tuple[Variant, ...]:
-        return (Variant(f"conv2d_s8_{self.rounding}", PORTABLE),)
+        portable = Variant(f"conv2d_s8_{self.rounding}", PORTABLE)
+        w = self.window(x[0], x[1])
+        scale = scaling.multipliers(x[0], x[1], self.out, w.out_c, self.rounding)
+        if not isa.dsp or self.rounding != "high" or scale.any_shift:
+            return (portable,)
+        groups = groups_of(w.taps)
+        if w.is_pointwise:
+            return (Variant("conv2d_1x1_s8_dsp", DSP, 24 * groups), portable)
+        return (Variant("conv2d_s8_dsp", DSP, 28 * groups), portable)
 
     def cost(self, v: Variant, *x: TensorType) -> Cost:
         w = self.window(x[0], x[1])
-        macs = w.out_pixels * w.out_c * w.kernel_h * w.kernel_w * w.in_c
-        return Cost(macs, 8 * macs, 400, x[1].size_bytes + 12 * w.out_c, v.scratch_bytes)
+        macs = w.out_pixels * w.out_c * w.taps
+        if v.kernel_file == PORTABLE:
+            return Cost(macs, 8 * macs, 400, x[1].size_bytes + 12 * w.out_c, 0)
+        return Cost(macs, 2 * macs, 900, gemm_stream_bytes(w.out_c, w.taps), v.scratch_bytes)
 
     def overlap(self, v: Variant, *x: TensorType) -> tuple[Overlap | None, ...]:
-        return (None,)
+        w = self.window(x[0], x[1])
+        if v.kernel_file == PORTABLE or not w.is_pointwise:
+            return (None,)
+        # A block of pixels is read as a whole before its outputs are written; the next one must still be intact.
+        blocks = w.out_pixels // 3
+        ends = [end for end in (3, 3 * blocks, w.out_pixels - 1, 1) if 0 < end < w.out_pixels and (end % 3 == 0 or end > 3 * blocks)]
+        return (Overlap(max((end * (w.out_c - w.in_c) for end in ends), default=0)),)
 
     def rows_needed(self, out_rows: Range, *x: TensorType) -> tuple[Range, ...]:
         return (self.window(x[0], x[1]).rows_needed(out_rows),)
 
     def pack(self, v: Variant, types: tuple[TensorType, ...], weights: Const, bias: Const) -> tuple[Packed, ...]:
         scale = scaling.multipliers(types[0], types[1], self.out, types[1].shape[0], self.rounding)
+        if v.kernel_file == DSP:
+            rows = weights.data.reshape(types[1].shape[0], -1)
+            folded = scaling.folded_bias(rows, bias, types[0].quant.zero_point)
+            return (Packed("stream", gemm_stream(rows, folded, scale.multiplier)),)
         return (
             Packed("weights", weights.data), Packed("bias", bias.data),
             Packed("multiplier", scale.multiplier), Packed("shift", scale.shift),
         )  # fmt: skip
 
     def kernel_c(self, v: Variant, w: CWriter, symbol: str) -> None:
-        scaling.portable_kernel_c(w, symbol, "tm_conv2d_s8", self.rounding)
+        if v.kernel_file == PORTABLE:
+            scaling.portable_kernel_c(w, symbol, "tm_conv2d_s8", self.rounding)
+            return
+        w.line(f"static TM_SEPARATE void {symbol}(const int8_t *x, int8_t *y, const tm_window *w, const tm_output *out,")
+        with w.block("    int32_t in_zero_point, const int32_t *stream, void *scratch)"):
+            w.line(f"tm_conv2d_s8_dsp(x, y, w, out, in_zero_point, stream, scratch, {int('1x1' in v.name)});")
 
     def emit_c(self, v: Variant, w: CWriter, call: Call) -> None:
         window = self.window(*call.input_types[:2])
         output = scaling.output_initialiser(self.out, self.act_min, self.act_max)
-        scaling.portable_layer_c(w, call, window, output)
+        scaling.windowed_layer_c(w, call, window, output, (call.scratch,) if v.kernel_file == DSP else ())
 
     @classmethod
     def cases(cls) -> Iterable[Case]:

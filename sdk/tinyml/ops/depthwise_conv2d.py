@@ -52,7 +52,7 @@ class DepthwiseConv2d:
         w = self.window(types[0], types[1])
         zero = types[0].quant.zero_point
         acc = np.zeros((x.shape[0], w.out_h, w.out_w, w.out_c), np.int64) + bias
-        for ky, kx, tap in w.taps(w.padded(x, zero)):
+        for ky, kx, tap in w.shifted(w.padded(x, zero)):
             acc += (tap.astype(np.int32) - zero) * weights[0, ky, kx].astype(np.int32)
         scale = scaling.multipliers(types[0], types[1], self.out, w.out_c, self.rounding)
         return (scaling.finish(acc, scale, self.out, self.act_min, self.act_max, self.rounding),)
@@ -83,7 +83,7 @@ class DepthwiseConv2d:
 
     def emit_c(self, v: Variant, w: CWriter, call: Call) -> None:
         output = scaling.output_initialiser(self.out, self.act_min, self.act_max)
-        scaling.portable_layer_c(w, call, self.window(*call.input_types[:2]), output)
+        scaling.windowed_layer_c(w, call, self.window(*call.input_types[:2]), output)
 
     @classmethod
     def cases(cls) -> Iterable[Case]:

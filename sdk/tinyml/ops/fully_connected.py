@@ -13,8 +13,10 @@ from tinyml.ir.op import Call, Case, Cost, GraphError, Overlap, Packed, Range, V
 from tinyml.ir.requantize import Rounding
 from tinyml.ir.tensor import Const, QuantParams, TensorType
 from tinyml.ops import scaling
+from tinyml.ops.gemm_packing import gemm_stream, gemm_stream_bytes, groups_of
 
 PORTABLE = "fully_connected_s8.h"
+DSP = "fully_connected_s8_dsp.h"
 
 
 @operator("fully_connected")
@@ -48,11 +50,17 @@ class FullyConnected:
         return (scaling.finish(acc, scale, self.out, self.act_min, self.act_max, self.rounding),)
 
     def variants(self, isa: Isa, *x: TensorType) -> tuple[Variant, ...]:
-        return (Variant(f"fully_connected_s8_{self.rounding}", PORTABLE),)
+        portable = Variant(f"fully_connected_s8_{self.rounding}", PORTABLE)
+        scale = scaling.multipliers(x[0], x[1], self.out, x[1].shape[0], self.rounding)
+        if not isa.dsp or self.rounding != "high" or scale.any_shift:
+            return (portable,)
+        return (Variant("fully_connected_s8_dsp", DSP, 8 * groups_of(x[1].shape[1])), portable)
 
     def cost(self, v: Variant, *x: TensorType) -> Cost:
-        macs = x[1].elements
-        return Cost(macs, 7 * macs, 200, x[1].size_bytes + 12 * x[1].shape[0], v.scratch_bytes)
+        outputs, inputs = x[1].shape
+        if v.kernel_file == PORTABLE:
+            return Cost(x[1].elements, 7 * x[1].elements, 200, x[1].size_bytes + 12 * outputs, 0)
+        return Cost(x[1].elements, 3 * x[1].elements, 250, gemm_stream_bytes(outputs, inputs), v.scratch_bytes)
 
     def overlap(self, v: Variant, *x: TensorType) -> tuple[Overlap | None, ...]:
         return (None,)
@@ -62,23 +70,32 @@ class FullyConnected:
 
     def pack(self, v: Variant, types: tuple[TensorType, ...], weights: Const, bias: Const) -> tuple[Packed, ...]:
         scale = scaling.multipliers(types[0], types[1], self.out, types[1].shape[0], self.rounding)
+        if v.kernel_file == DSP:
+            folded = scaling.folded_bias(weights.data, bias, types[0].quant.zero_point)
+            return (Packed("stream", gemm_stream(weights.data, folded, scale.multiplier)),)
         return (
             Packed("weights", weights.data), Packed("bias", bias.data),
             Packed("multiplier", scale.multiplier), Packed("shift", scale.shift),
         )  # fmt: skip
 
     def kernel_c(self, v: Variant, w: CWriter, symbol: str) -> None:
-        w.line(f"static TM_SEPARATE void {symbol}(const int8_t *x, int8_t *y, int32_t inputs,")
-        w.line("    int32_t outputs, const tm_output *out, int32_t in_zero_point, const int8_t *weights,")
-        with w.block("    const int32_t *bias, const int32_t *multiplier, const int32_t *shift)"):
+        w.line(f"static TM_SEPARATE void {symbol}(const int8_t *x, int8_t *y, int32_t inputs, int32_t outputs,")
+        if v.kernel_file == DSP:
+            with w.block("    const tm_output *out, const int32_t *stream, void *scratch)"):
+                w.line("tm_fully_connected_s8_dsp(x, y, inputs, outputs, out, stream, scratch);")
+            return
+        w.line("    const tm_output *out, int32_t in_zero_point, const int8_t *weights, const int32_t *bias,")
+        with w.block("    const int32_t *multiplier, const int32_t *shift)"):
             w.line("tm_fully_connected_s8(x, y, inputs, outputs, out, in_zero_point, weights, bias, multiplier, shift,")
             w.line(f"                      {scaling.ROUNDINGS[self.rounding]});")
 
     def emit_c(self, v: Variant, w: CWriter, call: Call) -> None:
         outputs, inputs = call.input_types[1].shape
+        zero_point = () if v.kernel_file == DSP else (str(call.input_types[0].quant.zero_point),)
+        scratch = (call.scratch,) if v.kernel_file == DSP else ()
         w.line(f"static const tm_output output = {scaling.output_initialiser(self.out, self.act_min, self.act_max)};")
         w.line(f"{call.kernel}({call.inputs[0]}, {call.outputs[0]}, {inputs}, {outputs}, &output,")
-        w.line(f"    {call.input_types[0].quant.zero_point}, {', '.join(call.consts)});")
+        w.line(f"    {', '.join([*zero_point, *call.consts, *scratch])});")
 
     @classmethod
     def cases(cls) -> Iterable[Case]:

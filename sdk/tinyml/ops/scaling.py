@@ -75,7 +75,7 @@ def check_output(out: QuantParams, low: int, high: int, rounding: str) -> None:
 
 def check_accumulators(weights: np.ndarray, bias: np.ndarray) -> None:
     """`weights` [channels, taps]. Raises: GraphError when an int32 accumulator could overflow for some input."""
-    worst = np.abs(weights.astype(np.int64)).sum(axis=1) * 255 + np.abs(bias.astype(np.int64))
+    worst = np.abs(weights.astype(np.int64)).sum(axis=1) * 256 + np.abs(bias.astype(np.int64))
     if worst.size and int(worst.max()) >= 2**31:
         channel = int(worst.argmax())
         raise GraphError(f"the accumulator of output channel {channel} can overflow 32 bits",
@@ -100,9 +100,10 @@ def portable_kernel_c(w: CWriter, symbol: str, kernel: str, rounding: Rounding) 
         w.line(f"{kernel}(x, y, w, out, in_zero_point, weights, bias, multiplier, shift, {ROUNDINGS[rounding]});")
 
 
-def portable_layer_c(w: CWriter, call: Call, window: Window, output: str) -> None:
-    """The body of a layer that calls `portable_kernel_c`'s function."""
+def windowed_layer_c(w: CWriter, call: Call, window: Window, output: str, more: tuple[str, ...] = ()) -> None:
+    """The body of a layer that calls a convolution's shared function: constants in the order of `pack`, then `more`."""
     w.line(f"static const tm_window window = {window.c_initialiser};")
     w.line(f"static const tm_output output = {output};")
     zero_point = call.input_types[0].quant.zero_point
-    w.line(f"{call.kernel}({call.inputs[0]}, {call.outputs[0]}, &window, &output, {zero_point}, {', '.join(call.consts)});")
+    w.line(f"{call.kernel}({call.inputs[0]}, {call.outputs[0]}, &window, &output, {zero_point},")
+    w.line(f"    {', '.join([*call.consts, *more])});")

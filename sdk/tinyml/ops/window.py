@@ -57,9 +57,15 @@ class Window:
         return self.out_h * self.out_w
 
     @property
+    def taps(self) -> int:
+        """Inputs of one output of a full convolution."""
+        return self.kernel_h * self.kernel_w * self.in_c
+
+    @property
     def is_pointwise(self) -> bool:
         """Every output pixel reads exactly the input pixel of the same index."""
-        return (self.kernel_h, self.kernel_w, self.stride_h, self.stride_w) == (1, 1, 1, 1)
+        same_size = (self.in_h, self.in_w) == (self.out_h, self.out_w)
+        return same_size and (self.kernel_h, self.kernel_w, self.stride_h, self.stride_w) == (1, 1, 1, 1)
 
     @property
     def c_initialiser(self) -> str:
@@ -74,7 +80,7 @@ class Window:
         out[:, self.pad_top : self.pad_top + rows, self.pad_left : self.pad_left + columns] = x[:, :rows, :columns]
         return out
 
-    def taps(self, padded: np.ndarray) -> Iterator[tuple[int, int, np.ndarray]]:
+    def shifted(self, padded: np.ndarray) -> Iterator[tuple[int, int, np.ndarray]]:
         """For every kernel position: (row, column, its input for all output pixels [B, out_h, out_w, C])."""
         for ky in range(self.kernel_h):
             for kx in range(self.kernel_w):

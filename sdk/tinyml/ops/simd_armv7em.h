@@ -1,0 +1,73 @@
+/* simd.h for Armv7E-M and Armv8-M with DSP. Source: Armv7-M Architecture Reference Manual, A7.7. */
+#ifndef TM_SIMD_ARMV7EM_H
+#define TM_SIMD_ARMV7EM_H
+
+#include <arm_acle.h>
+#include <stdint.h>
+
+/* acc + bottom(a) * bottom(b) + top(a) * top(b) */
+static inline int32_t tm_smlad(uint32_t a, uint32_t b, int32_t acc)
+{
+    return __smlad((int16x2_t)a, (int16x2_t)b, acc);
+}
+
+/* acc + bottom(a) * bottom(b) */
+static inline int32_t tm_smlabb(uint32_t a, uint32_t b, int32_t acc)
+{
+    return __smlabb((int32_t)a, (int32_t)b, acc);
+}
+
+/* Bytes 0 and 2, sign extended, as a pair. */
+static inline uint32_t tm_sxtb16(uint32_t a)
+{
+    uint32_t result;
+    __asm__("sxtb16 %0, %1" : "=r"(result) : "r"(a));
+    return result;
+}
+
+/* Bytes 1 and 3, sign extended, as a pair. */
+static inline uint32_t tm_sxtb16_ror8(uint32_t a)
+{
+    uint32_t result;
+    __asm__("sxtb16 %0, %1, ror #8" : "=r"(result) : "r"(a));
+    return result;
+}
+
+/* The pair (bottom of `bottom`, bottom of `top`). */
+static inline uint32_t tm_pack_bottoms(uint32_t bottom, uint32_t top)
+{
+    uint32_t result;
+    __asm__("pkhbt %0, %1, %2, lsl #16" : "=r"(result) : "r"(bottom), "r"(top));
+    return result;
+}
+
+/* The pair (top of `bottom`, top of `top`). */
+static inline uint32_t tm_pack_tops(uint32_t bottom, uint32_t top)
+{
+    uint32_t result;
+    __asm__("pkhtb %0, %2, %1, asr #16" : "=r"(result) : "r"(bottom), "r"(top));
+    return result;
+}
+
+/* The pair (bottom of `bottom`, top of `top`). */
+static inline uint32_t tm_pack_bottom_top(uint32_t bottom, uint32_t top)
+{
+    uint32_t result;
+    __asm__("pkhtb %0, %2, %1" : "=r"(result) : "r"(bottom), "r"(top));
+    return result;
+}
+
+/* base + the high word of a * b, rounded half up. */
+static inline int32_t tm_smmlar(int32_t a, int32_t b, int32_t base)
+{
+    int32_t result;
+    __asm__("smmlar %0, %1, %2, %3" : "=r"(result) : "r"(a), "r"(b), "r"(base));
+    return result;
+}
+
+static inline int8_t tm_saturate_s8(int32_t value)
+{
+    return (int8_t)__ssat(value, 8);
+}
+
+#endif
