@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,11 +22,13 @@ from tinyml.errors import Progress, ProjectError, no_progress
 from tinyml.project import Config, load_config
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from tinyml.compiler import Compiled
     from tinyml.data import FeatureSet, Manifest
-    from tinyml.deploy import DeployResult
+    from tinyml.deploy import DeployOptions, DeployResult
     from tinyml.evaluate.offline import Evaluation
-    from tinyml.evaluate.stream import VirtualRun
+    from tinyml.evaluate.stream import Stimulus, VirtualRun
     from tinyml.features import LogMelSpec
     from tinyml.firmware import Image
     from tinyml.ir.graph import Graph
@@ -35,6 +37,18 @@ if TYPE_CHECKING:
 
 Announce = Callable[[str, str], None]
 SYNTH = "synth"
+SYNTHESIS_CODE = tuple(f"data/{name}.py" for name in (
+    "synthesis", "espeak", "espeak_worker", "engines", "voices", "vocabulary"))  # fmt: skip
+EXAMPLES_CODE = tuple(f"data/{name}.py" for name in ("examples", "windows", "stream", "augment", "pcm"))
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """What a deployment did: a run on the virtual board, or the result of a runner that reached a real one."""
+
+    runner: str
+    run: VirtualRun | None
+    result: DeployResult | None
 
 
 def _silent(stage: str, state: str) -> None:
@@ -110,7 +124,7 @@ class Project:
     def _source_key(self, source: str) -> str:
         d = self.config.data
         if source == SYNTH:
-            code = code_digest("data/espeak.py", "data/synthesis.py", "data/engines.py", "data/voices.py")
+            code = code_digest(*SYNTHESIS_CODE)
             return digest(d.words, d.language, d.clips, d.seed, code)
         return files_digest([self._source_dir(source) / "manifest.jsonl"])
 
@@ -118,13 +132,16 @@ class Project:
         from tinyml.data import synthesise
 
         d = self.config.data
-        return self._make("data", self._source_key(SYNTH), lambda out: synthesise(
-            d.words, out, clips=d.clips, seed=d.seed, language=d.language, progress=self.progress) and None)  # fmt: skip
+        def build(out: Path) -> None:
+            synthesise(d.words, out, clips=d.clips, seed=d.seed, language=d.language, progress=self.progress)
+
+        return self._make("data", self._source_key(SYNTH), build)
 
     def _examples_key(self, source: str, split: str) -> str:
-        code = code_digest("data/examples.py", "data/augment.py", "data/pcm.py")
-        return digest(self._source_key(source), split, self.labels, self.features.digest,
-                      self.config.features.window_frames, self.config.data.copies, self.config.data.seed, code)  # fmt: skip
+        code = code_digest(*EXAMPLES_CODE)
+        window_frames, d = self.config.features.window_frames, self.config.data
+        return digest(self._source_key(source), split, self.labels, self.features.digest, window_frames, d.copies,
+                      d.seed, code)  # fmt: skip
 
     def examples(self, split: str, sources: tuple[str, ...] | None = None) -> FeatureSet:
         """Windows of int8 log-mel features, cut from streams that ran through the C front end."""
@@ -144,7 +161,7 @@ class Project:
             make_examples(
                 self.manifests[source], self.labels, self.features, split,
                 window_frames=self.config.features.window_frames, copies=self.config.data.copies if training else 1,
-                seed=self.config.data.seed, augment=training, cache_dir=None, progress=self.progress,
+                    seed=self.config.data.seed, augment=training, progress=self.progress,
             ).save(out / "examples.npz")  # fmt: skip
 
         return build
@@ -158,7 +175,8 @@ class Project:
         keys = [self._examples_key(s, split) for s in c.data.sources for split in ("train", "val")]
         return digest(keys, c.model, c.train, module, code_digest("models", "train"))
 
-    def _build_model(self) -> object:
+    def build_model(self) -> nn.Module:
+        """A fresh, untrained network. Raises: ProjectError for layers that the engine cannot run."""
         from tinyml import models
 
         c = self.config
@@ -180,7 +198,7 @@ class Project:
         t = self.config.train
         config = train.TrainConfig(steps=t.steps, batch_size=t.batch_size, seed=t.seed)
         train.fit(
-            self._build_model(), self.examples("train"), self.examples("val"), config,
+            self.build_model(), self.examples("train"), self.examples("val"), config, input_quant=self.features.quant,
             checkpoint_dir=self.store.work_dir("train", self._train_key), progress=self.progress,
         ).save(out)  # fmt: skip
 
@@ -198,7 +216,7 @@ class Project:
         from tinyml import quant
         from tinyml.ir.save import save
 
-        model = self.trained.restore(self._build_model())
+        model = self.trained.restore(self.build_model())
         result = quant.quantize(
             model, self.examples("train"), self.examples("val"),
             quant.QuantConfig(steps=self.config.quant.qat_steps, seed=self.config.train.seed),
@@ -207,7 +225,8 @@ class Project:
         )  # fmt: skip
         save(result.graph, out / "model.tir")
         quant.write_qdq_onnx(result.graph, out / "model.onnx")
-        quant.save_float_answers(model, self.examples("test"), out / "float_answers.npz")
+        quant.save_float_answers(model, self.examples("test"), out / "float_answers.npz",
+                                 input_quant=self.features.quant)  # fmt: skip
         (out / "report.json").write_text(json.dumps(result.report, indent=1))
 
     @cached_property
@@ -217,14 +236,17 @@ class Project:
 
         return load(self._quantized.path / "model.tir")
 
+    @property
+    def _evaluate_key(self) -> str:
+        return digest(self._compile_key, code_digest("evaluate/offline.py"))
+
     @cached_property
     def evaluated(self) -> Evaluation:
         """Accuracy of the int8 C build on held-out windows, beside the float network. Raises: OverBudgetError."""
         from tinyml.evaluate.offline import Evaluation
         from tinyml.limits import check_accuracy
 
-        key = digest(self._quantize_key, self._compile_key, code_digest("evaluate"))
-        made = Evaluation.load(self._make("evaluate", key, self._evaluate_stage).path)
+        made = Evaluation.load(self._make("evaluate", self._evaluate_key, self._evaluate_stage).path)
         check_accuracy(self.config, made.int8_accuracy)
         return made
 
@@ -257,7 +279,7 @@ class Project:
     @cached_property
     def load_estimate(self) -> Load:
         """Estimated latency and duty, checked against `[limits]`. Raises: OverBudgetError."""
-        from tinyml.features import CYCLES_PER_HOP
+        from tinyml.features.cost import CYCLES_PER_HOP
         from tinyml.limits import check_load, estimate_load
 
         cycles = sum(layer.cycles for layer in self.compiled.layers)
@@ -287,7 +309,7 @@ class Project:
         out = self.store.root / "build" / self.board.name
         image = firmware.build(
             self.board, c.board.compiler, self._app_dir(), features.write_c(self.features, out / "features"),
-            compiler.CSources.in_dir(self.compiled_dir), app, out, uf2=uf2,
+            compiler.write(self.compiled, self.compiled_dir), app, out, uf2=uf2,
         )  # fmt: skip
         check_memory(c, self.board, ram_bytes=image.ram_bytes, flash_bytes=image.flash_bytes,
                      biggest=[f"{s.name} {s.size_bytes:,} bytes" for s in image.biggest[:6]])  # fmt: skip
@@ -299,12 +321,26 @@ class Project:
     @cached_property
     def simulated(self) -> VirtualRun:
         """The image on the virtual board, hearing held-out recordings; always run, never cached."""
-        from tinyml.evaluate.stream import run_on_virtual_board
+        from tinyml.evaluate.stream import build_stimulus
 
-        _ = self.image
-        self.announce("run", "running")
-        return run_on_virtual_board(self.board, self.image.elf, self.manifests, self.config.data.words,
-                                    seed=self.config.data.seed)  # fmt: skip
+        seed, words = self.config.data.seed, self.config.data.words
+        return self._simulate(build_stimulus(tuple(self.manifests.values()), words, seed=seed))
+
+    def listen(self, recording: Path) -> VirtualRun:
+        """The image on the virtual board, hearing a recording. Raises: ProjectError when it cannot be read."""
+        from tinyml.evaluate.stream import recorded_stimulus
+
+        return self._simulate(recorded_stimulus(recording))
+
+    def _simulate(self, stimulus: Stimulus) -> VirtualRun:
+        from tinyml import deploy
+        from tinyml.evaluate.stream import VirtualRun
+
+        image = self.image
+        self.announce("run", f"{stimulus.seconds:.0f} s of audio on the virtual {self.board.name}")
+        options = deploy.DeployOptions(microphone=stimulus.pcm, layers=[x.symbol for x in self.compiled.layers])
+        done = deploy.runners()["virtual"].run(image, self.board, options, self.progress)
+        return VirtualRun(done.simulation, stimulus)
 
     # ---- verbs ----------------------------------------------------------------------------------------------
 
@@ -331,26 +367,47 @@ class Project:
 
     def report(self) -> Path:
         """Write `runs/<id>/report.html` from everything above; returns its path."""
+        from tinyml.record import collect
         from tinyml.report import write_report
-        from tinyml.reporting import collect
 
+        self.announce("report", "running")
         record = collect(self)
         return write_report(record, self.folder / "runs" / record.run_id / "report.html")
 
     def deploy(
-        self, *, to: str | None = None, allow_unlicensed: bool = False, dry_run: bool = False, **options: object
-    ) -> DeployResult:
+        self, *, to: str | None = None, allow_unlicensed: bool = False, options: DeployOptions | None = None
+    ) -> Deployed:
         """Run whatever is stale and flash. Raises: DeviceError without a probe, ProjectError for unlicensed clips."""
         from tinyml import deploy
 
         runner = deploy.choose(self.board, to)
         self.check_licences(allow_unlicensed)
-        if dry_run:
-            return deploy.DeployResult.planned(runner, self)
         _ = self.evaluated
-        image = self.build_image(uf2=True) if runner.name == "uf2" else self.image
+        if runner.name == "virtual":
+            return Deployed(runner.name, self.simulated, None)
+        image = self.build_image(uf2=runner.name == "uf2")
         self.announce("deploy", f"to {runner.name}")
-        return runner.run(image, self.board, options, self.progress)
+        done = runner.run(image, self.board, options or deploy.DeployOptions(), self.progress)
+        return Deployed(runner.name, None, done)
+
+    def plan_deployment(self, *, to: str | None = None) -> list[str]:
+        """What `deploy` would do, one line per step: stale stages, then the runner's own steps."""
+        from tinyml import deploy
+
+        runner = deploy.choose(self.board, to)
+        lines = [f"{stage}: {'up to date' if done else 'would run'}" for stage, done in self.stage_states()]
+        if all(done for _, done in self.stage_states()):
+            image = self.build_image(uf2=runner.name == "uf2")
+            return lines + runner.plan(image, self.board, deploy.DeployOptions())
+        return [*lines, "build: would compile and link", f"deploy: would use the runner `{runner.name}`"]
+
+    def stage_states(self) -> list[tuple[str, bool]]:
+        """(stage, whether its artifact exists), in order, without making anything."""
+        keys = [("data", self._source_key(SYNTH))] if SYNTH in self.config.data.sources else []
+        keys += [("examples", self._examples_key(s, "train")) for s in self.config.data.sources]
+        keys += [("train", self._train_key), ("quantize", self._quantize_key), ("evaluate", self._evaluate_key),
+                 ("compile", self._compile_key)]  # fmt: skip
+        return [(stage, self.store.has(stage, key)) for stage, key in keys]
 
     def check_licences(self, allow_unlicensed: bool = False) -> list[str]:
         """Names of the sources with unlicensed clips. Raises: ProjectError unless they are allowed."""
@@ -364,11 +421,6 @@ class Project:
                 "or pass --allow-unlicensed",
             )
         return bad
-
-    def with_trace(self, board: str) -> Project:
-        """The same network on `board` with one line of scores per inference."""
-        traced = self.override(board={"name": board}, detect={"trace": True})
-        return traced
 
     def reset_limits(self) -> Project:
         """A copy without the project's own limits, for boards that they were not written for."""

@@ -1,8 +1,8 @@
-"""`make acceptance-digits`: real spoken digits, every speaker held out in turn. Resumable; writes docs/acceptance-digits.md.
+"""`make acceptance-digits`: real spoken digits, every speaker held out in turn. Resumable.
 
-Each clip is judged alone after a reset: 1 s of -60 dBFS noise, the clip, 0.5 s of noise; the decision is the digit with
-the highest smoothed score. All clips go through the host build of the firmware, 50 per rotation also through the virtual
-board's microphone and console, where the scores must be equal.
+Each clip is judged alone after a reset: 1 s of -60 dBFS noise, the clip, 0.5 s of noise; the decision is the digit
+with the highest smoothed score. All clips go through the host build of the firmware, 50 per rotation also through the
+virtual board's microphone and console, where the scores must be equal.
 """
 
 from __future__ import annotations
@@ -16,11 +16,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from tinyml import data, evaluate
-from tinyml.artifacts import digest, write_json
+
+from tinyml import data
+from tinyml.artifacts import digest, files_digest, write_json
 from tinyml.cli.output import ProgressBars, log
 from tinyml.cli.session import announce
 from tinyml.data import Clip, Manifest
+from tinyml.evaluate.clips import Verdict, judge, run_host_program
+from tinyml.evaluate.console import Scores, scores
 from tinyml.pipeline import Project
 from tinyml.template import create
 
@@ -101,14 +104,14 @@ def imported(project: Project, name: str, speaker: str, enrol: int, options: arg
 def judge_speaker(project: Project, regime: str, speaker: str, clips: list[Clip], work: Path) -> Judged:
     host = project.reset_limits().override(board={"name": "host"})
     program = host.image.elf
-    key = digest([c.sha256 for c in clips], project._quantize_key, evaluate.files_key(program))
+    key = digest([c.sha256 for c in clips], project._quantize_key, files_digest([program]))
     done = work / f"{regime.replace(' ', '')}-{speaker}-{key[:12]}.json"
     if done.is_file():
         return Judged(**json.loads(done.read_text()))
     streams = [stream(clip) for clip in clips]
 
-    def heard(index: int) -> evaluate.Verdict:
-        return evaluate.judge(evaluate.run_host_program(program, streams[index]), DIGITS)
+    def heard(index: int) -> Verdict:
+        return judge(run_host_program(program, streams[index]), DIGITS)
 
     with ThreadPoolExecutor(2) as pool:
         verdicts = []
@@ -135,11 +138,11 @@ def stream(clip: Clip) -> np.ndarray:
     return data.evaluation_stream(data.load_pcm(clip), np.random.default_rng(int(clip.sha256[:8], 16)))
 
 
-def on_board(project: Project, pcm: np.ndarray) -> tuple[evaluate.Scores, ...]:
+def on_board(project: Project, pcm: np.ndarray) -> tuple[Scores, ...]:
     from tinyml.sim import simulate
 
     result = simulate(project.board, project.image.elf, microphone=pcm, profile=False)
-    return evaluate.scores(result.console)
+    return scores(result.console)
 
 
 def share(a: list[str], b: list[str]) -> float:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+
 from tinyml.errors import Progress
 from tinyml.features import LogMel
 from tinyml.pipeline import Project

@@ -18,7 +18,7 @@ app = typer.Typer(no_args_is_help=True, help="Synthesise, import, list and audit
 @app.command()
 def synth(
     project: Folder = HERE,
-    words: Annotated[str | None, typer.Option(help='Words instead of the project\'s, e.g. "yes,no" (needs --out).')] = None,
+    words: Annotated[str | None, typer.Option(help='Words of your own, e.g. "yes,no" (needs --out).')] = None,
     to: Annotated[Path | None, typer.Option("--out", help="Folder for the clips, outside a project.")] = None,
     clips: Annotated[int, typer.Option(min=1, help="With --words: number of clips.")] = 1000,
     seed: Annotated[int, typer.Option(help="With --words: seed.")] = 0,
@@ -110,7 +110,7 @@ def audit(project: Folder = HERE, json: Json = False) -> None:
 def _show(manifest, json: bool) -> None:  # noqa: ANN001 (typing it would import the data package at start-up)
     counts = Counter(c.label for c in manifest.clips)
     if json:
-        print_json({"root": manifest.root, "clips": len(manifest.clips), "labels": dict(counts), "notes": manifest.notes})
+        print_json({"root": manifest.root, "clips": len(manifest.clips), "labels": counts, "notes": manifest.notes})
         return
     out.print(f"{len(manifest.clips):,} clips in {manifest.root}")
     print_table("", ["label", "clips"], [[label, n] for label, n in sorted(counts.items())])

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from tinyml.cli.output import log, out, print_json
+from tinyml.cli.output import out, print_json
 from tinyml.cli.session import HERE, Folder, Json, opened
-from tinyml.cli.summary import print_simulation
-from tinyml.errors import DeviceError
+from tinyml.cli.summary import check_fault, print_console, print_simulation
+from tinyml.deploy import DeployOptions
 
 NAME = "deploy"
 
@@ -26,21 +26,30 @@ def command(
 ) -> None:
     """Bring the project up to date and put it on a board (or the virtual one)."""
     with opened(project) as p:
-        result = p.deploy(to=to, allow_unlicensed=allow_unlicensed, dry_run=dry_run, drive=drive, uid=uid)
-        evaluated = None if dry_run else p.evaluated
-        path = p.report() if to == "virtual" and not dry_run else None
+        if dry_run:
+            _show_plan(p.plan_deployment(to=to), json)
+            return
+        done = p.deploy(to=to, allow_unlicensed=allow_unlicensed, options=DeployOptions(uid=uid, drive=drive))
+        evaluated, path = p.evaluated, p.report() if done.run else None
     if json:
-        print_json(result.summary() | {"report": path})
+        print_json({"runner": done.runner, "evaluation": evaluated.summary(), "report": path,
+                    "run": done.run.summary() if done.run else None, "result": done.result})  # fmt: skip
+    elif done.run:
+        print_console(done.run)
+        out.print(f"accuracy  {evaluated.int8_accuracy:.3f} of {evaluated.windows:,} held-out windows (int8), "
+                  f"{evaluated.float_accuracy:.3f} float")  # fmt: skip
+        print_simulation(done.run)
+        out.print(f"report    {path}")
     else:
-        for line in result.lines:
+        for line in done.result.summary:
             out.print(line, markup=False)
-        if result.run:
-            log.print()
-            out.print(f"accuracy  {evaluated.int8_accuracy:.3f} of {evaluated.windows:,} held-out windows (int8), "
-                      f"{evaluated.float_accuracy:.3f} float")  # fmt: skip
-            print_simulation(result.run)
-        if path:
-            out.print(f"report    {path}")
-    if result.run and result.run.result.fault:
-        raise DeviceError(f"the firmware failed: {result.run.result.fault.message}",
-                          details=result.run.result.fault.describe())  # fmt: skip
+    if done.run:
+        check_fault(done.run)
+
+
+def _show_plan(lines: list[str], json: bool) -> None:
+    if json:
+        print_json({"plan": lines})
+        return
+    for line in lines:
+        out.print(line, markup=False)

@@ -7,10 +7,9 @@ from typing import Annotated
 
 import typer
 
-from tinyml.cli.output import log, out, print_json
+from tinyml.cli.output import print_json
 from tinyml.cli.session import HERE, Folder, Json, opened
-from tinyml.cli.summary import print_simulation
-from tinyml.errors import DeviceError
+from tinyml.cli.summary import check_fault, print_console, print_hot_spots, print_simulation
 
 NAME = "run"
 
@@ -26,9 +25,7 @@ def command(
     if json:
         print_json(run.summary())
     else:
-        out.print(run.result.console, end="", markup=False)
-        log.print()
+        print_console(run)
         print_simulation(run)
-    if run.result.fault:
-        raise DeviceError(f"the firmware failed on the virtual board: {run.result.fault.message}",
-                          details=run.result.fault.describe())  # fmt: skip
+        print_hot_spots(run)
+    check_fault(run)

@@ -14,7 +14,7 @@ from tinyml.pipeline import Project
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Folder = Annotated[Path, typer.Option("--project", "-C", help="The project folder.")]
-HERE = Path(".")
+HERE = Path()
 
 
 @contextmanager

@@ -2,8 +2,25 @@
 
 from __future__ import annotations
 
-from tinyml.cli.output import out, print_table
+from tinyml.cli.output import log, out, print_table
+from tinyml.errors import DeviceError
 from tinyml.evaluate.stream import VirtualRun
+
+
+def print_console(run: VirtualRun) -> None:
+    """What the board's console printed, beside what was spoken."""
+    log.print("[dim]console of the virtual board[/]")
+    out.print(run.result.console.rstrip("\n"), markup=False)
+    log.print()
+
+
+def check_fault(run: VirtualRun) -> None:
+    """Raises: DeviceError when the firmware failed on the virtual board."""
+    fault = run.result.fault
+    if fault:
+        place = f"{fault.function} ({fault.file}:{fault.line})"
+        raise DeviceError(f"the firmware failed on the virtual board: {fault.message}",
+                          details=[f"at {place}", *map(str, fault.backtrace)])  # fmt: skip
 
 
 def print_simulation(run: VirtualRun) -> None:
@@ -12,7 +29,8 @@ def print_simulation(run: VirtualRun) -> None:
     if run.heard:
         total = run.heard.hits + run.heard.misses
         out.print(f"heard     {run.heard.hits} of {total} words, {run.heard.false_accepts} false accepts")
-    out.print(f"RAM       {r.ram_static_bytes:,} bytes static + {r.stack_high_water_bytes:,} of {r.stack_bytes:,} stack")
+    out.print(f"RAM       {r.ram_static_bytes:,} bytes static, "
+              f"{r.stack_high_water_bytes:,} of {r.stack_bytes:,} bytes of stack used")  # fmt: skip
     out.print(f"flash     {r.flash_bytes:,} bytes")
     per_inference = sum(r.layers.values())
     out.print(f"inference {per_inference:,} cycles, {r.invocations} run in {r.seconds:.1f} s of audio")

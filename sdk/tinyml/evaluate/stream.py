@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+import soundfile
 
 from tinyml.data.augment import background_noise
 from tinyml.data.manifest import Clip, Manifest
-from tinyml.data.pcm import load_pcm
-from tinyml.evaluate.console import Detection
+from tinyml.data.pcm import SAMPLE_RATE_HZ, decode, load_pcm
+from tinyml.errors import ProjectError
+from tinyml.evaluate.console import Detection, detections
+from tinyml.sim import SimResult
 
+PER_WORD = 5
+NOISE_DBFS = -60.0
 LATE_MS = 900
 """A detection counts for a word until this long after its end: window, smoothing and inference period."""
 
@@ -27,11 +33,15 @@ class Spoken:
 
 @dataclass(frozen=True)
 class Stimulus:
-    """Microphone input (int16, mono) and what is spoken in it."""
+    """Microphone input (int16, mono) and what is known to be spoken in it (empty for a user's own recording)."""
 
     pcm: np.ndarray
     rate_hz: int
     spoken: tuple[Spoken, ...]
+
+    @property
+    def seconds(self) -> float:
+        return len(self.pcm) / self.rate_hz
 
 
 @dataclass(frozen=True)
@@ -45,27 +55,39 @@ class Heard:
 
 
 def build_stimulus(
-    manifest: Manifest, words: Sequence[str], *, per_word: int, seed: int, rate_hz: int = 16000,
-    noise_dbfs: float = -60.0,
+    manifests: Sequence[Manifest], words: Sequence[str], *, seed: int, per_word: int = PER_WORD,
+    noise_dbfs: float = NOISE_DBFS,
 ) -> Stimulus:  # fmt: skip
-    """Held-out clips in random order, 1 s apart, over faint noise; as many unknown words as one keyword has."""
+    """Held-out clips in random order, 1 s apart, over faint noise; as many unknown words as one keyword has.
+
+    Raises: ProjectError when no manifest holds a test clip.
+    """
     rng = np.random.default_rng(seed)
     chosen: list[Clip] = []
     for label in (*words, "unknown"):
-        clips = manifest.select(split="test", label=label)
-        picks = rng.permutation(len(clips))[:per_word]
-        chosen += [clips[int(i)] for i in picks]
-    order = [chosen[int(i)] for i in rng.permutation(len(chosen))]
-    pieces, spoken, position = [], [], rate_hz
-    pieces.append(np.zeros(rate_hz))
-    for clip in order:
-        pcm = load_pcm(clip, manifest.root).astype(np.float64)
-        spoken.append(Spoken(clip.label, position * 1000 // rate_hz, (position + len(pcm)) * 1000 // rate_hz))
-        pieces += [pcm, np.zeros(rate_hz)]
-        position += len(pcm) + rate_hz
-    stream = np.concatenate(pieces)
-    stream += background_noise(len(stream), noise_dbfs, rng)
-    return Stimulus(np.clip(np.rint(stream), -32768, 32767).astype(np.int16), rate_hz, tuple(spoken))
+        clips = [c for m in manifests for c in m.select(split="test", label=label)]
+        chosen += [clips[int(i)] for i in rng.permutation(len(clips))[:per_word]]
+    if not chosen:
+        raise ProjectError("the project holds no test clips to play", hint="run `tinyml data list`")
+    gap = np.zeros(SAMPLE_RATE_HZ)
+    pieces, spoken, position = [gap], [], len(gap)
+    for index in rng.permutation(len(chosen)):
+        pcm = load_pcm(chosen[int(index)])
+        start_ms, end_ms = (p * 1000 // SAMPLE_RATE_HZ for p in (position, position + len(pcm)))
+        spoken.append(Spoken(chosen[int(index)].label, start_ms, end_ms))
+        pieces += [pcm, gap]
+        position += len(pcm) + len(gap)
+    stream = np.concatenate(pieces) + background_noise(position, noise_dbfs, rng)
+    return Stimulus(np.clip(np.rint(stream), -32768, 32767).astype(np.int16), SAMPLE_RATE_HZ, tuple(spoken))
+
+
+def recorded_stimulus(path: Path) -> Stimulus:
+    """A user's recording, in any format that can be imported. Raises: ProjectError."""
+    try:
+        pcm, _ = decode(path)
+    except (OSError, soundfile.SoundFileError) as error:
+        raise ProjectError(f"cannot read `{path}`: {error}", hint="give a WAV, FLAC or OGG file") from error
+    return Stimulus(pcm, SAMPLE_RATE_HZ, ())
 
 
 def match(stimulus: Stimulus, detections: Sequence[Detection]) -> Heard:
@@ -82,6 +104,30 @@ def match(stimulus: Stimulus, detections: Sequence[Detection]) -> Heard:
     hits = sum(i in answers for i in words)
     lines = tuple((s, answers.get(i)) for i, s in enumerate(stimulus.spoken))
     return Heard(hits, len(words) - hits, false_accepts, lines)
+
+
+@dataclass(frozen=True)
+class VirtualRun:
+    """An image that ran on the virtual board, and what it was played."""
+
+    result: SimResult
+    stimulus: Stimulus
+
+    @property
+    def detections(self) -> tuple[Detection, ...]:
+        return detections(self.result.console)
+
+    @property
+    def heard(self) -> Heard | None:
+        """How well the words were heard; None for a recording whose words nobody stated."""
+        return match(self.stimulus, self.detections) if self.stimulus.spoken else None
+
+    def summary(self) -> dict[str, object]:
+        """Plain values for `--json`."""
+        skipped = ("gpio",)
+        return {k: v for k, v in vars(self.result).items() if k not in skipped} | {
+            "detections": self.detections, "heard": self.heard,
+        }  # fmt: skip
 
 
 def _spoken_at(spoken: Sequence[Spoken], t_ms: int) -> int | None:
