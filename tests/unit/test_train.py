@@ -19,7 +19,7 @@ from tinyml.train import TrainConfig, TrainResult, evaluate, fit
 from tinyml.train.augment import AugmentConfig, augment
 
 QUANT = QuantParams((0.5,), 0)
-CONFIG = TrainConfig(steps=12, batch_size=16, mixup=0.2, weight_average=0.9, checkpoint_every=3)
+CONFIG = TrainConfig(steps=12, batch_size=16, mixup=0.2, weight_average=0.9, checkpoint_every=3, threads=1)
 
 
 def small_net() -> nn.Module:
@@ -41,7 +41,8 @@ def kill_at(step: int):
 def test_learns_and_reports(feature_blobs, tmp_path: Path) -> None:
     seen: list[tuple[str, int, int]] = []
     model, val = build("ds_cnn", (49, 40), 4, width_mult=0.5), feature_blobs(300, seed=2)
-    result = fit(model, feature_blobs(800, seed=1), val, TrainConfig(steps=80, batch_size=64), input_quant=QUANT,
+    config = TrainConfig(steps=80, batch_size=64, threads=1)
+    result = fit(model, feature_blobs(800, seed=1), val, config, input_quant=QUANT,
                  progress=lambda *event: seen.append(event))  # fmt: skip
     assert result.val_accuracy > 0.9 and result.history[-1] < result.history[0]
     assert seen[-1] == ("training", 80, 80) and len(seen) == 80
@@ -51,7 +52,8 @@ def test_learns_and_reports(feature_blobs, tmp_path: Path) -> None:
     result.save(tmp_path)
     loaded = TrainResult.load(tmp_path)
     assert loaded.history == result.history and loaded.val_accuracy == result.val_accuracy
-    assert evaluate(loaded.restore(build("ds_cnn", (49, 40), 4, width_mult=0.5)), val, input_quant=QUANT).accuracy == metrics.accuracy
+    restored = loaded.restore(build("ds_cnn", (49, 40), 4, width_mult=0.5))
+    assert evaluate(restored, val, input_quant=QUANT).accuracy == metrics.accuracy
     with pytest.raises(ProjectError, match="another network"):
         loaded.restore(build("ds_cnn", (49, 40), 4))
 

@@ -185,7 +185,9 @@ class _Fuser:
 
     def _emit(self, node: fx.Node, kind: str, module: nn.Module | None = None, inputs: tuple[str, ...] = ()) -> None:
         name = str(node.target).replace(".", "_") if node.op == "call_module" else node.name
-        if name == "input" or name in self.layers:
+        if not name[0].isalpha():
+            name = f"layer_{name}"
+        if name in ("input", "softmax") or name in self.layers:
             name = f"{name}_{len(self.layers)}"
         self.layers[name] = Layer(name, kind, inputs or (self._source(node),), self.shapes[node.name], module)
         self.made_by[node.name] = name
