@@ -79,7 +79,7 @@ class _Export:
         return output
 
     def _constant(self, name: str, data: np.ndarray) -> str:
-        self.initializers.append(self.onnx.numpy_helper.from_array(np.ascontiguousarray(data), name))
+        self.initializers.append(self.onnx.numpy_helper.from_array(np.asarray(data, order="C"), name))
         return name
 
     def _quantized(self, real: str, value: str, quant: QuantParams) -> str:
