@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from functools import cache
 from math import gcd
 from pathlib import Path
 
 import numpy as np
 import soundfile
-from scipy.signal import resample_poly
+from scipy.signal import firwin, resample_poly
 
 from tinyml.data.manifest import Clip
 from tinyml.errors import ProjectError
@@ -18,12 +19,26 @@ FULL_SCALE = 32768.0
 SILENCE_DBFS = -119.0
 
 
+_HALF_LENGTH = 48
+_CUTOFF = 0.945
+_KAISER_BETA = 8.0
+
+
 def resample(samples: np.ndarray, from_hz: int, to_hz: int = SAMPLE_RATE_HZ) -> np.ndarray:
-    """Polyphase resampling of float samples [n] with an anti-alias filter (Kaiser, scipy's default)."""
-    if from_hz == to_hz:
-        return samples
+    """Polyphase resampling of float samples [n]: flat to 0.89 of the lower Nyquist frequency, -80 dB above it.
+
+    (scipy's default filter leaves images of an 8 kHz recording above 4 kHz that the front end would see.)
+    """
     common = gcd(from_hz, to_hz)
-    return resample_poly(samples, to_hz // common, from_hz // common)
+    up, down = to_hz // common, from_hz // common
+    if up == down:
+        return samples
+    return resample_poly(samples, up, down, window=_anti_alias(max(up, down)).astype(samples.dtype))
+
+
+@cache
+def _anti_alias(factor: int) -> np.ndarray:
+    return firwin(2 * _HALF_LENGTH * factor + 1, _CUTOFF / factor, window=("kaiser", _KAISER_BETA))
 
 
 def to_int16(samples: np.ndarray) -> np.ndarray:

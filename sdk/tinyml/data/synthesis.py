@@ -13,16 +13,23 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
-from math import gcd
 from pathlib import Path
 
 import numpy as np
-from scipy.signal import resample_poly
 
 from tinyml.data.engines import Engine, Line, find_engines
 from tinyml.data.espeak import Espeak, Utterance
 from tinyml.data.manifest import FILE_NAME, Clip, Manifest
-from tinyml.data.pcm import FULL_SCALE, SAMPLE_RATE_HZ, content_hash, rms_dbfs, to_int16, voiced_bounds, write_wav
+from tinyml.data.pcm import (
+    FULL_SCALE,
+    SAMPLE_RATE_HZ,
+    content_hash,
+    resample,
+    rms_dbfs,
+    to_int16,
+    voiced_bounds,
+    write_wav,
+)
 from tinyml.data.storage import writing_folder
 from tinyml.data.vocabulary import UnknownTexts, check_words, unknown_texts
 from tinyml.data.voices import ESPEAK, SPLIT_SHARES, Timbre, hashed, timbres_by_split
@@ -189,9 +196,7 @@ def _finish(samples: np.ndarray, rate_hz: int, tract: int) -> np.ndarray | None:
     """Scale the vocal tract, resample to 16 kHz, level the voiced part; None when nothing was said."""
     if len(samples) == 0 or not np.any(samples):
         return None
-    up, down = SAMPLE_RATE_HZ * _NATURAL_RATE, rate_hz * tract
-    common = gcd(up, down)
-    samples = resample_poly(np.asarray(samples, dtype=np.float32), up // common, down // common)
+    samples = resample(np.asarray(samples, np.float32), rate_hz * tract, SAMPLE_RATE_HZ * _NATURAL_RATE)
     start, end = voiced_bounds(to_int16(samples))
     gain = 10.0 ** ((LEVEL_DBFS - rms_dbfs(samples[start:end])) / 20.0)
     peak = float(np.abs(samples).max())
