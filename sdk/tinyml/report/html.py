@@ -1,0 +1,102 @@
+"""One self-contained HTML file: the record's figures and numbers, nothing loaded from anywhere."""
+
+from __future__ import annotations
+
+import base64
+import errno
+import io
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+import matplotlib
+from matplotlib.figure import Figure
+
+from tinyml.errors import Progress, ProjectError, no_progress
+from tinyml.report.collect import RunRecord
+from tinyml.report.figures import all_figures
+from tinyml.report.theme import THEMES, Theme
+
+_TEMPLATE = Path(__file__).with_name("report.html.j2")
+_MOST_FUNCTIONS = 12
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One figure, drawn for light and for dark pages, as data URIs; `alt` says in words what it shows."""
+
+    light: str
+    dark: str
+    alt: str
+
+
+def write_report(record: RunRecord, path: Path, progress: Progress = no_progress) -> Path:
+    """Write the report of `record` to `path`, whole or not at all; returns `path`.
+
+    Raises: ProjectError when the disk is full.
+    """
+    page = render(record, progress)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(page, encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        if error.errno != errno.ENOSPC:
+            raise
+        raise ProjectError(f"no space left for the report in `{path.parent}`", hint="free some space") from error
+    return path
+
+
+def render(record: RunRecord, progress: Progress = no_progress) -> str:
+    """The page as text. Equal records give equal pages."""
+    drawings = all_figures(record)
+    pictures = {}
+    for number, (name, draw) in enumerate(drawings.items()):
+        pictures[name] = Picture(*(_data_uri(draw, theme) for theme in THEMES), alt=_describe(name, record))
+        progress("drawing the report", number + 1, len(drawings))
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATE.parent), autoescape=True, undefined=jinja2.StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters["count"] = lambda value: f"{value:,}"
+    environment.filters["percent"] = lambda value, digits=1: f"{100 * value:.{digits}f} %"
+    return environment.get_template(_TEMPLATE.name).render(r=record, pictures=pictures, functions=_functions(record))
+
+
+def _data_uri(draw: Callable[[Theme], Figure], theme: Theme) -> str:
+    """The figure as an SVG; ids are salted with a constant, and no date is written, so that pages are reproducible."""
+    out = io.BytesIO()
+    with matplotlib.rc_context({"svg.hashsalt": "tinyml", "svg.fonttype": "path"}):
+        draw(theme).savefig(out, format="svg", metadata={"Date": None, "Creator": None})
+    return "data:image/svg+xml;base64," + base64.b64encode(out.getvalue()).decode()
+
+
+def _functions(record: RunRecord) -> list[tuple[str, int, float]]:
+    """(name, cycles, share) of the functions that took most of the virtual run."""
+    if record.simulation is None:
+        return []
+    cycles = record.simulation.functions
+    total = max(sum(cycles.values()), 1)
+    top = sorted(cycles.items(), key=lambda item: (-item[1], item[0]))[:_MOST_FUNCTIONS]
+    return [(name, count, count / total) for name, count in top]
+
+
+def _describe(name: str, record: RunRecord) -> str:
+    """What a reader who cannot see the picture should know."""
+    if name == "memory_bars":
+        return "; ".join(f"{m.name} {m.used_bytes:,} of {m.capacity_bytes:,} bytes" for m in record.memories)
+    if name == "memory_map":
+        return f"memory map of the arena, {record.arena_bytes:,} bytes over {len(record.steps)} layers"
+    if name == "layer_cycles":
+        most = max(record.layers, key=lambda layer: layer.shown_cycles)
+        total = sum(layer.shown_cycles for layer in record.layers)
+        return f"{total:,} cycles in {len(record.layers)} layers, most in {most.name}: {most.shown_cycles:,}"
+    if name == "confusion_matrix":
+        return f"confusion matrix of {len(record.labels)} classes"
+    if name == "training_curves":
+        return "training loss: " + ", ".join(f"{c.name} ends at {c.values[-1]:.3g}" for c in record.curves if c.values)
+    return "; ".join(f"{m.label} taken for {m.predicted}" for m in record.mistakes)
