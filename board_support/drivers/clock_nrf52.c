@@ -19,10 +19,15 @@
 #define CLOCK_INT_LFCLKSTARTED (1u << 1)
 #define CLOCK_PRIORITY 6u
 
-/* Sleeps until a clock event came. The interrupt only wakes: interrupts are held back. */
-static void wait_for(uint32_t event, uint32_t interrupt) {
+#define CLOCK_STATE_RUNNING (1u << 16)
+#define CLOCK_STATE_MASK 0x00010003u /* STATE and SRC */
+#define HFCLK_SOURCE_XTAL 1u
+
+/* Sleeps until the status register says so. The interrupt only wakes: interrupts are held back. A bootloader may
+ * have left the clock running, which raises no event, so the status is what counts. */
+static void wait_for(uint32_t status, uint32_t source, uint32_t event, uint32_t interrupt) {
     REGISTER(CLOCK_INTENSET) = interrupt;
-    while (REGISTER(event) == 0u) {
+    while ((REGISTER(status) & CLOCK_STATE_MASK) != (CLOCK_STATE_RUNNING | source)) {
         wait_for_interrupt();
     }
     REGISTER(CLOCK_INTENCLR) = interrupt;
@@ -40,13 +45,19 @@ void clock_start(void) {
     REGISTER(CLOCK_EVENTS_HFCLKSTARTED) = 0;
     REGISTER(CLOCK_TASKS_HFCLKSTART) = 1;
 
+    /* The source may be chosen only while that clock stands still. */
+    if ((REGISTER(CLOCK_LFCLKSTAT) & CLOCK_STATE_RUNNING) != 0u) {
+        REGISTER(CLOCK_TASKS_LFCLKSTOP) = 1;
+        while ((REGISTER(CLOCK_LFCLKSTAT) & CLOCK_STATE_RUNNING) != 0u) {
+        }
+    }
     REGISTER(CLOCK_LFCLKSRC) = LFCLK_SOURCE;
     REGISTER(CLOCK_EVENTS_LFCLKSTARTED) = 0;
     REGISTER(CLOCK_TASKS_LFCLKSTART) = 1;
 
-    wait_for(CLOCK_EVENTS_HFCLKSTARTED, CLOCK_INT_HFCLKSTARTED);
+    wait_for(CLOCK_HFCLKSTAT, HFCLK_SOURCE_XTAL, CLOCK_EVENTS_HFCLKSTARTED, CLOCK_INT_HFCLKSTARTED);
     /* RTC registers are invalid until this clock runs: nRF52840 Errata, anomaly 20. A crystal takes 0.25 s. */
-    wait_for(CLOCK_EVENTS_LFCLKSTARTED, CLOCK_INT_LFCLKSTARTED);
+    wait_for(CLOCK_LFCLKSTAT, LFCLK_SOURCE, CLOCK_EVENTS_LFCLKSTARTED, CLOCK_INT_LFCLKSTARTED);
     nvic_disable(POWER_CLOCK_IRQ);
     irq_restore(primask);
 }

@@ -43,7 +43,7 @@ def test_host_is_native() -> None:
 def test_uf2_images_get_the_flash_the_bootloader_leaves() -> None:
     board = load_board("nrf52840").for_uf2()
     assert board.memory("flash").origin == 0x26000
-    assert board.flash_bytes == 0xED000 - 0x26000
+    assert board.flash_bytes == 0xAD000 - 0x26000
     assert board.memory("ram") == load_board("nrf52840").memory("ram")
     with pytest.raises(ProjectError, match="no UF2 bootloader"):
         load_board("host").for_uf2()

@@ -76,6 +76,7 @@ def test_ports_and_interrupts(svd: dict[str, ElementTree.Element]) -> None:
         ("uarte_nrf52.c", "UARTE_ENABLED", "UARTE0_ENABLE", "Enabled"),
         ("uarte_nrf52.c", "BAUDRATE", "UARTE0_BAUDRATE", "Baud115200"),
         ("clock_nrf52.c", "LFCLK_SOURCE", "CLOCK_LFCLKSRC", "Xtal"),
+        ("clock_nrf52.c", "HFCLK_SOURCE_XTAL", "CLOCK_HFCLKSTAT", "Xtal"),
         ("clock_nrf52.c", "ICACHECNF_CACHEEN", "NVMC_ICACHECNF", "Enabled"),
     ],
 )

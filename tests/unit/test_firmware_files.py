@@ -54,7 +54,7 @@ def test_linker_script_is_derived_from_the_board() -> None:
     assert "flash (rx) : ORIGIN = 0x00000000, LENGTH = 0x100000" in script
     assert "ram (rwx) : ORIGIN = 0x20000000, LENGTH = 0x40000" in script
     assert "> REGION_" not in script and "STACK_BYTES" not in script and "4096" in script
-    assert "ORIGIN = 0x00026000, LENGTH = 0xc7000" in linker_script(board.for_uf2())
+    assert "ORIGIN = 0x00026000, LENGTH = 0x87000" in linker_script(board.for_uf2())
 
 
 def test_header_values() -> None:
