@@ -7,13 +7,8 @@
 
 #include "attributes.h"
 #include "requantize.h"
+#include "rounded_mean.h"
 #include "window.h"
-
-/* sum / count rounded half away from zero; count > 0. */
-static inline int32_t tm_rounded_mean(int32_t sum, int32_t count)
-{
-    return sum >= 0 ? (sum + count / 2) / count : (sum - count / 2) / count;
-}
 
 TM_INLINE void tm_average_pool2d_s8(
     const int8_t *x, int8_t *y, const tm_window *w, const tm_output *out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -16,6 +17,37 @@ from tinyml.ops import scaling
 from tinyml.ops.window import Window
 
 PORTABLE = "depthwise_conv2d_s8.h"
+DSP = "depthwise_conv2d_s8_dsp.h"
+_MOST_PAIRS = 32  # TM_DEPTHWISE_MOST_PAIRS
+_MOST_ROW_BYTES = 2044  # what the assembly's load offsets reach
+_NAME = re.compile(r"depthwise_conv2d_(\d+)x(\d+)_s8_dsp(?:_row(\d+))?_planes(\d)")
+
+
+def _fast_row_bytes(w: Window) -> int:
+    """Row length of a plane for the 3x3 kernel at stride 1 (pairs of outputs), 0 for all others."""
+    row_bytes = 4 * (-(-w.out_w // 2)) + 4
+    fits = (w.kernel_h, w.kernel_w, w.stride_h, w.stride_w) == (3, 3, 1, 1) and row_bytes <= _MOST_ROW_BYTES
+    return row_bytes if fits else 0
+
+
+def _plane_bytes(w: Window) -> int:
+    """Size of one int16 plane with its padding: the C computes the same from `tm_window`."""
+    reach = (w.out_w - 1) * w.stride_w + 2 * -(-w.kernel_w // 2)
+    row_bytes = _fast_row_bytes(w) or 4 * -(-reach // 2)
+    return row_bytes * ((w.out_h - 1) * w.stride_h + w.kernel_h)
+
+
+def _stream_words(w: Window) -> int:
+    return 2 + w.kernel_h * -(-w.kernel_w // 4)
+
+
+def _stream(weights: np.ndarray, bias: np.ndarray, multiplier: np.ndarray) -> np.ndarray:
+    """int32 stream from weights int8 [kh, kw, C]: per channel bias, multiplier, kernel rows in whole words."""
+    height, width, channels = weights.shape
+    rows = np.zeros((channels, height, 4 * -(-width // 4)), np.int8)
+    rows[:, :, :width] = weights.transpose(2, 0, 1)
+    words = rows.reshape(channels, -1).view("<i4")
+    return np.concatenate([bias[:, None], multiplier[:, None], words], axis=1).ravel().astype(np.int32)
 
 
 @operator("depthwise_conv2d")
@@ -58,32 +90,58 @@ class DepthwiseConv2d:
         return (scaling.finish(acc, scale, self.out, self.act_min, self.act_max, self.rounding),)
 
     def variants(self, isa: Isa, *x: TensorType) -> tuple[Variant, ...]:
-        return (Variant(f"depthwise_conv2d_s8_{self.rounding}", PORTABLE),)
+        portable = Variant(f"depthwise_conv2d_s8_{self.rounding}", PORTABLE)
+        w = self.window(x[0], x[1])
+        scale = scaling.multipliers(x[0], x[1], self.out, w.out_c, self.rounding)
+        pairs = w.kernel_h * -(-w.kernel_w // 2)
+        if not isa.dsp or self.rounding != "high" or scale.any_shift or self.dilation != (1, 1) or pairs > _MOST_PAIRS:
+            return (portable,)
+        return (*(self._planar(w, planes) for planes in (4, 1)), portable)
+
+    def _planar(self, w: Window, planes: int) -> Variant:
+        size = f"{w.kernel_h}x{w.kernel_w}"
+        row_bytes = _fast_row_bytes(w)
+        width = f"_row{row_bytes}" if row_bytes else ""
+        return Variant(f"depthwise_conv2d_{size}_s8_dsp{width}_planes{planes}", DSP, planes * _plane_bytes(w))
 
     def cost(self, v: Variant, *x: TensorType) -> Cost:
         w = self.window(x[0], x[1])
         macs = w.out_pixels * w.out_c * w.kernel_h * w.kernel_w
-        return Cost(macs, 12 * macs, 400, x[1].size_bytes + 12 * w.out_c, v.scratch_bytes)
+        if v.kernel_file == PORTABLE:
+            return Cost(macs, 35 * macs, 400, x[1].size_bytes + 12 * w.out_c, 0)
+        return Cost(macs, 3 * macs + v.name.endswith("1"), 900, w.out_c * _stream_words(w) * 4, v.scratch_bytes)
 
     def overlap(self, v: Variant, *x: TensorType) -> tuple[Overlap | None, ...]:
-        return (None,)
+        # A channel is written, at its own places of every pixel, only after it has been read as a whole.
+        return (Overlap(0, exact=True) if v.kernel_file == DSP else None,)
 
     def rows_needed(self, out_rows: Range, *x: TensorType) -> tuple[Range, ...]:
         return (self.window(x[0], x[1]).rows_needed(out_rows),)
 
     def pack(self, v: Variant, types: tuple[TensorType, ...], weights: Const, bias: Const) -> tuple[Packed, ...]:
         scale = scaling.multipliers(types[0], types[1], self.out, types[1].shape[3], self.rounding)
+        if v.kernel_file == DSP:
+            folded = scaling.folded_bias(weights.data.reshape(-1, types[1].shape[3]).T, bias, types[0].quant.zero_point)
+            return (Packed("stream", _stream(weights.data[0], folded, scale.multiplier)),)
         return (
             Packed("weights", weights.data), Packed("bias", bias.data),
             Packed("multiplier", scale.multiplier), Packed("shift", scale.shift),
         )  # fmt: skip
 
     def kernel_c(self, v: Variant, w: CWriter, symbol: str) -> None:
-        scaling.portable_kernel_c(w, symbol, "tm_depthwise_conv2d_s8", self.rounding)
+        if v.kernel_file == PORTABLE:
+            scaling.portable_kernel_c(w, symbol, "tm_depthwise_conv2d_s8", self.rounding)
+            return
+        height, width, row_bytes, planes = _NAME.match(v.name).groups()
+        w.line(f"static TM_SEPARATE void {symbol}(const int8_t *x, int8_t *y, const tm_window *w, const tm_output *out,")
+        with w.block("    int32_t in_zero_point, const int32_t *stream, void *scratch)"):
+            w.line("tm_depthwise_conv2d_s8_dsp(x, y, w, out, in_zero_point, stream, scratch, "
+                   f"{height}, {width}, {planes}, {row_bytes or 0});")  # fmt: skip
 
     def emit_c(self, v: Variant, w: CWriter, call: Call) -> None:
         output = scaling.output_initialiser(self.out, self.act_min, self.act_max)
-        scaling.windowed_layer_c(w, call, self.window(*call.input_types[:2]), output)
+        scratch = (call.scratch,) if v.kernel_file == DSP else ()
+        scaling.windowed_layer_c(w, call, self.window(*call.input_types[:2]), output, scratch)
 
     @classmethod
     def cases(cls) -> Iterable[Case]:

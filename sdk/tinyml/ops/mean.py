@@ -30,10 +30,12 @@ class Mean:
         return (rounded_mean(x.sum(axis=(1, 2), dtype=np.int64), x.shape[1] * x.shape[2]).astype(np.int8),)
 
     def variants(self, isa: Isa, *x: TensorType) -> tuple[Variant, ...]:
-        return (Variant("mean_s8", "mean_s8.h"),)
+        portable = Variant("mean_s8", "mean_s8.h")
+        return (Variant("mean_s8_dsp", "mean_s8_dsp.h"), portable) if isa.dsp else (portable,)
 
     def cost(self, v: Variant, *x: TensorType) -> Cost:
-        return Cost(0, 6 * x[0].elements + 30 * x[0].shape[-1], 100, 0, 0)
+        per_element = 2.5 if v.name.endswith("dsp") else 7
+        return Cost(0, int(per_element * x[0].elements + 30 * x[0].shape[-1]), 100, 0, 0)
 
     def overlap(self, v: Variant, *x: TensorType) -> tuple[Overlap | None, ...]:
         return (None,)
@@ -47,7 +49,7 @@ class Mean:
     def kernel_c(self, v: Variant, w: CWriter, symbol: str) -> None:
         head = f"static TM_SEPARATE void {symbol}(const int8_t *x, int8_t *y, int32_t pixels, int32_t channels)"
         with w.block(head):
-            w.line("tm_mean_s8(x, y, pixels, channels);")
+            w.line(f"tm_{v.name}(x, y, pixels, channels);")
 
     def emit_c(self, v: Variant, w: CWriter, call: Call) -> None:
         _, height, width, channels = call.input_types[0].shape

@@ -33,6 +33,22 @@ static inline uint32_t tm_sxtb16_ror8(uint32_t a)
     return result;
 }
 
+/* Both halves of acc plus bytes 0 and 2 of a, sign extended; halves wrap. */
+static inline uint32_t tm_sxtab16(uint32_t acc, uint32_t a)
+{
+    uint32_t result;
+    __asm__("sxtab16 %0, %1, %2" : "=r"(result) : "r"(acc), "r"(a));
+    return result;
+}
+
+/* Both halves of acc plus bytes 1 and 3 of a, sign extended; halves wrap. */
+static inline uint32_t tm_sxtab16_ror8(uint32_t acc, uint32_t a)
+{
+    uint32_t result;
+    __asm__("sxtab16 %0, %1, %2, ror #8" : "=r"(result) : "r"(acc), "r"(a));
+    return result;
+}
+
 /* The pair (bottom of `bottom`, bottom of `top`). */
 static inline uint32_t tm_pack_bottoms(uint32_t bottom, uint32_t top)
 {
@@ -67,7 +83,9 @@ static inline int32_t tm_smmlar(int32_t a, int32_t b, int32_t base)
 
 static inline int8_t tm_saturate_s8(int32_t value)
 {
-    return (int8_t)__ssat(value, 8);
+    int32_t result;
+    __asm__("ssat %0, #8, %1" : "=r"(result) : "r"(value));
+    return (int8_t)result;
 }
 
 #endif

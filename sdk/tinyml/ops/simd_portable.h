@@ -34,6 +34,17 @@ static inline uint32_t tm_sxtb16_ror8(uint32_t a)
     return tm_sxtb16((a >> 8) | (a << 24));
 }
 
+static inline uint32_t tm_sxtab16(uint32_t acc, uint32_t a)
+{
+    const uint32_t extended = tm_sxtb16(a);
+    return ((acc + extended) & 0xFFFFU) | ((acc & 0xFFFF0000U) + (extended & 0xFFFF0000U));
+}
+
+static inline uint32_t tm_sxtab16_ror8(uint32_t acc, uint32_t a)
+{
+    return tm_sxtab16(acc, (a >> 8) | (a << 24));
+}
+
 static inline uint32_t tm_pack_bottoms(uint32_t bottom, uint32_t top)
 {
     return (bottom & 0xFFFFU) | (top << 16);
