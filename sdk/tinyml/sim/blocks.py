@@ -1,0 +1,77 @@
+"""What the hook must know of a block: cycles, how it ends, checks, layers. Asked once for each block."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+
+from capstone import CsInsn, arm
+
+from tinyml.sim.hook import Block, BlockFlag, Check, HookState
+from tinyml.sim.operands import Analysis, analyse
+from tinyml.sim.timing import BlockTiming, Branch, Disassembler, block_timing
+
+_FLAGS = {Branch.NONE: 0, Branch.MAYBE: BlockFlag.MAYBE_TAKEN, Branch.ALWAYS: BlockFlag.ALWAYS_TAKEN}
+LAYER_PATTERN = re.compile(r"m_layer_\d+_")
+
+
+def layer_name(function: str) -> str:
+    """A function's name without the suffixes that compilers give to specialised copies."""
+    return function.split(".")[0]
+
+
+@lru_cache(maxsize=1 << 15)
+def _study(code: bytes, address: int) -> tuple[BlockTiming, Analysis, bool, bool]:
+    """Timing and checks of a block; whether it only jumps to itself; whether it sends an event (SEV)."""
+    block = _DISASSEMBLER.block(code, address)
+    return block_timing(block), analyse(block), _spins(block), any(_is_sev(i) for i in block)
+
+
+_DISASSEMBLER = Disassembler()
+
+
+def _spins(block: list[CsInsn]) -> bool:
+    return len(block) == 1 and block[0].id == arm.ARM_INS_B and block[0].operands[0].imm == block[0].address
+
+
+def _is_sev(instruction: CsInsn) -> bool:
+    return instruction.mnemonic.split(".")[0] == "sev"
+
+
+class BlockDescriber:
+    """Fills new blocks. `watch` adds a check at an instruction; blocks with a new one must be translated anew."""
+
+    def __init__(
+        self, hook: HookState, read: Callable[[int, int], bytes], layers: Mapping[int, int], counted: int | None
+    ) -> None:
+        self._hook = hook
+        self._read = read
+        self._layers = layers
+        self._counted = counted
+        self._watched: set[int] = set()
+        self.new_watches: list[Check] = []
+
+    def __call__(self, block: Block) -> bool:
+        """Fill `block`; False when `new_watches` must be set before it may run."""
+        timing, analysis, spins, sends_event = _study(self._read(block.address, block.size), block.address)
+        block.cycles = timing.cycles
+        block.instructions = timing.instructions
+        flags = BlockFlag(_FLAGS[timing.branch])
+        if spins:
+            flags |= BlockFlag.SPINS
+        if sends_event:
+            flags |= BlockFlag.SEND_EVENT
+        if analysis.before:
+            flags |= BlockFlag.CHECKED
+            self._hook.add_checks(block, analysis.before)
+        if block.address in self._layers:
+            flags |= BlockFlag.LAYER
+            block.layer = self._layers[block.address]
+        if block.address == self._counted:
+            flags |= BlockFlag.COUNTED
+        block.flags = flags
+        fresh = [c for c in analysis.watched if c.address not in self._watched]
+        self._watched.update(c.address for c in fresh)
+        self.new_watches += fresh
+        return not fresh

@@ -1,0 +1,1 @@
+"""One module per peripheral of the virtual board, behind one `Peripheral`."""
