@@ -56,7 +56,8 @@ def list_folder(src: Path, speaker_pattern: str | None) -> list[Listed]:
     if unmatched:
         raise ProjectError(
             f"the speaker pattern `{speaker_pattern}` does not match {len(unmatched)} of {len(listed)} files",
-            details=unmatched[:5], hint="the pattern is searched in LABEL/FILE; its group 1 is the speaker",
+            details=unmatched[:5],
+            hint="the pattern is searched in LABEL/FILE; its group 1 is the speaker",
         )
     return listed if pattern is not None and "index" in pattern.groupindex else _numbered(listed)
 
@@ -97,7 +98,8 @@ def list_csv(src: Path, table: Path) -> tuple[list[Listed], list[str]]:
         ) from error
     if "file" not in columns:
         raise ProjectError(
-            f"the CSV `{table}` has no column `file`", details=[f"columns: {', '.join(columns) or 'none'}"],
+            f"the CSV `{table}` has no column `file`",
+            details=[f"columns: {', '.join(columns) or 'none'}"],
             hint=f"use the columns {', '.join(_COLUMNS)}",
         )
     listed, absent = [], []

@@ -103,3 +103,12 @@ def voiced_bounds(pcm: np.ndarray, below_peak_db: float = 30.0) -> tuple[int, in
         threshold = max(threshold, floor)
     loud = np.flatnonzero(level >= threshold)
     return int(loud[0]) * hop, min(len(pcm), (int(loud[-1]) + 1) * hop)
+
+
+def word_bounds(pcm: np.ndarray, longest_s: float = 1.0) -> tuple[int, int]:
+    """`voiced_bounds` of a clip that holds one word: where the background is loud, only what stands out counts."""
+    for below_peak_db in (30.0, 24.0, 18.0, 12.0):
+        start, end = voiced_bounds(pcm, below_peak_db)
+        if end - start <= longest_s * SAMPLE_RATE_HZ:
+            break
+    return start, end

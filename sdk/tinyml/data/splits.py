@@ -59,7 +59,8 @@ def _as_given(recordings: Sequence[Recording]) -> list[Clip]:
     missing = [r for r in recordings if not r.split]
     if missing:
         raise ProjectError(
-            f"{len(missing)} recordings have no split while others have", details=[missing[0].clip.path],
+            f"{len(missing)} recordings have no split while others have",
+            details=[missing[0].clip.path],
             hint="fill in the `split` column of every row, or of none",
         )
     return [replace(r.clip, split=r.split) for r in recordings]

@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from tinyml.data import augment as effects
-from tinyml.data.pcm import FULL_SCALE, SAMPLE_RATE_HZ, to_int16, voiced_bounds
+from tinyml.data.pcm import FULL_SCALE, SAMPLE_RATE_HZ, to_int16, voiced_bounds, word_bounds
 
 Range = tuple[float, float]
 MIN_CLIP_SAMPLES = SAMPLE_RATE_HZ // 20
@@ -58,11 +58,15 @@ class Stream:
     word_only: bool = True
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class NoiseBank:
-    """20 s each of several noises of unit RMS, made from a seed once per process and cut at random places."""
+    """20 s each of several noises of unit RMS, made from a seed once per process and cut at random places.
+
+    `recorded` int16 noises, where there are any, make up half of all cuts.
+    """
 
     seed: int
+    recorded: tuple[np.ndarray, ...] = ()
     seconds: float = 20.0
 
     @cached_property
@@ -72,9 +76,14 @@ class NoiseBank:
         stationary = [effects.coloured_noise(count, a, rng) for a in effects.NOISE_COLOURS.values()]
         return (*stationary, self._hum(count, rng), self._murmur(count, rng), self._knocks(count, rng))
 
+    @cached_property
+    def _recorded(self) -> tuple[np.ndarray, ...]:
+        return tuple(_unit(np.asarray(pcm, np.float64)) for pcm in self.recorded if np.any(pcm))
+
     def cut(self, count: int, rng: np.random.Generator) -> np.ndarray:
         """float32[count], about unit RMS; the bank is repeated where `count` exceeds it."""
-        noise = self.noises[int(rng.integers(len(self.noises)))]
+        group = self._recorded if self._recorded and rng.random() < 0.5 else self.noises
+        noise = group[int(rng.integers(len(group)))]
         first = int(rng.integers(len(noise)))
         return np.take(noise, np.arange(first, first + count), mode="wrap")
 
@@ -124,7 +133,7 @@ def evaluation_stream(pcm: np.ndarray, rng: np.random.Generator, *, noise_dbfs: 
 
 def plain_stream(pcm: np.ndarray, rng: np.random.Generator) -> Stream:
     """`evaluation_stream` with the place of the word, and half a second more of noise so that windows can move."""
-    start, end = voiced_bounds(pcm)
+    start, end = word_bounds(pcm)
     more = to_int16(effects.background_noise(SAMPLE_RATE_HZ // 2, -60.0, rng) / FULL_SCALE)
     stream = np.concatenate([evaluation_stream(pcm, rng), more])
     return Stream(stream, SAMPLE_RATE_HZ + start, SAMPLE_RATE_HZ + end)
@@ -171,7 +180,7 @@ def _spoken(
     pcm: np.ndarray, rng: np.random.Generator, bank: NoiseBank, spec: StreamSpec, level: float
 ) -> tuple[np.ndarray, int, int]:
     """Trimmed, noisy, sped up, filtered, reverberated, levelled; and where its voiced part lies."""
-    first, last = voiced_bounds(pcm)
+    first, last = word_bounds(pcm)
     tight = rng.random() < 0.4
     margins = (rng.random(2) * SAMPLE_RATE_HZ * (0.03 if tight else 0.15)).astype(int)
     cut = max(0, first - int(margins[0]))
@@ -203,9 +212,7 @@ def _draw_level(rng: np.random.Generator, spec: StreamSpec) -> float:
     return float(np.clip(rng.normal(-22.0, 6.0), *spec.level_dbfs))
 
 
-def _surroundings(
-    count: int, level: float, rng: np.random.Generator, bank: NoiseBank, spec: StreamSpec
-) -> np.ndarray:
+def _surroundings(count: int, level: float, rng: np.random.Generator, bank: NoiseBank, spec: StreamSpec) -> np.ndarray:
     """A steady background, and sometimes a second noise at a drawn SNR."""
     background = min(rng.uniform(*spec.background_dbfs), level - spec.least_snr_db)
     noise = bank.cut(count, rng) * _amplitude(background)
@@ -247,4 +254,3 @@ def _place_neighbours(
 
 def _amplitude(dbfs: float) -> np.float32:
     return np.float32(10.0 ** (dbfs / 20.0))
-

@@ -7,6 +7,7 @@ pitch and tempo are asked for in advance so that they stay natural.
 
 from __future__ import annotations
 
+import os
 import queue
 import random
 from collections.abc import Iterator, Sequence
@@ -66,7 +67,7 @@ def synthesise(
     unknown: bool = True,
     language: str = "en",
     engines: Sequence[str] | None = None,
-    jobs: int = 2,
+    jobs: int | None = None,
     progress: Progress = no_progress,
 ) -> Manifest:
     """Speak every word, and texts for `unknown`, into `out_dir`; about `clips` clips in all, 80/10/10 in splits.
@@ -89,7 +90,7 @@ def synthesise(
             shares = {w: (1.0 - share) / len(words) for w in words} | {"unknown": share}
     orders = _plan(texts, shares, by_split, clips, random.Random(seed))
     with writing_folder(out_dir, FILE_NAME) as folder:
-        made = _make(orders, folder, others, jobs, progress)
+        made = _make(orders, folder, others, jobs or os.cpu_count() or 1, progress)
         notes = [n for e in others.values() for n in e.notes]
         if len(made) < len(orders):
             notes.append(f"{len(orders) - len(made)} of {len(orders)} synthesised clips failed and are left out")
@@ -151,7 +152,6 @@ def _make(orders: list[_Order], folder: Path, others: dict[str, Engine], jobs: i
         (folder / label).mkdir()
     numbered = list(enumerate(orders))
     batches = [numbered[i : i + _BATCH] for i in range(0, len(numbered), _BATCH)]
-    jobs = max(1, jobs)
     idle: queue.SimpleQueue[Espeak] = queue.SimpleQueue()
     made: list[Clip] = []
     with ExitStack() as stack:
