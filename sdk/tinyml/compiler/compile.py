@@ -61,13 +61,23 @@ class Compiled:
     name: str
     prefix: str
     isa: Isa
-    input_type: TensorType
-    output_type: TensorType
+    input_types: tuple[TensorType, ...]
+    output_types: tuple[TensorType, ...]
     plan: Plan
     layers: tuple[LayerInfo, ...]
     files: Mapping[str, str]
     taps: Mapping[str, tuple[int, TensorType]]  # value -> (arena offset, type); after a run valid with `taps=True`
     guard_bytes: int = 0
+
+    @property
+    def input_type(self) -> TensorType:
+        """The type of the first input."""
+        return self.input_types[0]
+
+    @property
+    def output_type(self) -> TensorType:
+        """The type of the first output."""
+        return self.output_types[0]
 
     @property
     def macs(self) -> int:
@@ -93,15 +103,14 @@ def compile_graph(graph: Graph, isa: Isa, *, prefix: str = "m", taps: bool = Fal
     for step in PASSES:
         graph = step(graph)
         verify(graph)
-    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
-        raise GraphError(f"graph `{graph.name}` has {len(graph.inputs)} inputs and {len(graph.outputs)} outputs",
-                         hint="the C interface takes one of each")  # fmt: skip
+    if not graph.inputs:
+        raise GraphError(f"graph `{graph.name}` has no input")
     guard_bytes = 16 if canary else 0
     layers, plan, buffers = schedule(graph, isa, prefix, keep_all=taps or canary, guard_bytes=guard_bytes)
     files = emit_files(graph, layers, plan, buffers, prefix)
     return Compiled(
-        graph.name, prefix, isa, graph.types[graph.inputs[0]], graph.types[graph.outputs[0]], plan,
-        _layer_infos(layers, plan, buffers), files,
+        graph.name, prefix, isa, tuple(graph.types[v] for v in graph.inputs),
+        tuple(graph.types[v] for v in graph.outputs), plan, _layer_infos(layers, plan, buffers), files,
         {v: (plan[b].offset, graph.types[v]) for v, b in buffers.items()}, guard_bytes,
     )  # fmt: skip
 
@@ -113,8 +122,8 @@ def _layer_infos(layers: tuple[Layer, ...], plan: Plan, buffers: Mapping[str, st
         shared = layer.cost.code_bytes if layer.kernel not in seen else 0
         seen.add(layer.kernel)
         infos.append(LayerInfo(
-            layer.node.name, layer.symbol, layer.node.op.ir_name, layer.variant.name, layer.cost.macs, layer.cost.cycles,
-            layer.call_bytes + shared, layer.weight_bytes, plan[buffers[layer.reads[0]]].offset,
+            layer.node.name, layer.symbol, layer.node.op.ir_name, layer.variant.name, layer.cost.macs,
+            layer.cost.cycles, layer.call_bytes + shared, layer.weight_bytes, plan[buffers[layer.reads[0]]].offset,
             plan[buffers[layer.node.outputs[0]]].offset, layer.variant.scratch_bytes,
         ))  # fmt: skip
     return tuple(infos)
@@ -130,5 +139,5 @@ def write(compiled: Compiled, out_dir: Path | str) -> CSources:
             continue
         partial = path.with_name(f"{name}.{os.getpid()}.tmp")
         partial.write_text(text)
-        os.replace(partial, path)
+        partial.replace(path)
     return CSources.in_dir(out_dir, compiled.prefix)

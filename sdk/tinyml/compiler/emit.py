@@ -80,12 +80,24 @@ def _shape_macros(w: CWriter, prefix: str, side: str, kind: TensorType) -> None:
         w.line(f"#define {upper}_ZERO_POINT ({kind.quant.zero_point})")
 
 
+def _sides(graph: Graph) -> list[tuple[str, str]]:
+    """("input", value), ("input_1", value) ... ("output", value) ...: the interface's names of inputs and outputs."""
+    named = [("input", v, i) for i, v in enumerate(graph.inputs)] + [("output", v, i) for i, v in enumerate(graph.outputs)]
+    return [(side if i == 0 else f"{side}_{i}", value) for side, value, i in named]
+
+
+def _accessor(prefix: str, side: str) -> str:
+    if side.startswith("input"):
+        return f"int8_t *{prefix}_{side}(void *arena)"
+    return f"const int8_t *{prefix}_{side}(const void *arena)"
+
+
 def _header(graph: Graph, plan: Plan, prefix: str) -> str:
     upper, w = prefix.upper(), CWriter()
     w.line(f"/* Network `{graph.name}`: generated, do not edit.")
     w.line(" *")
-    w.line(f" * Fill the input in the arena, call {prefix}_invoke, read the output. The arena is {upper}_ARENA_BYTES long and")
-    w.line(f" * aligned to {upper}_ARENA_ALIGN; invoking overwrites the input. Scales are for reading: no code uses them. */")
+    w.line(f" * Fill the input in the arena, call {prefix}_invoke, read the output. The arena is {upper}_ARENA_BYTES long")
+    w.line(f" * and aligned to {upper}_ARENA_ALIGN; invoking overwrites the input. No code uses the scales. */")
     w.line(f"#ifndef {upper}_H")
     w.line(f"#define {upper}_H")
     w.line()
@@ -93,11 +105,11 @@ def _header(graph: Graph, plan: Plan, prefix: str) -> str:
     w.line()
     w.line(f"#define {upper}_ARENA_BYTES {plan.arena_bytes}")
     w.line(f"#define {upper}_ARENA_ALIGN {ARENA_ALIGN}")
-    _shape_macros(w, prefix, "INPUT", graph.types[graph.inputs[0]])
-    _shape_macros(w, prefix, "OUTPUT", graph.types[graph.outputs[0]])
+    for side, value in _sides(graph):
+        _shape_macros(w, prefix, side.upper(), graph.types[value])
     w.line()
-    w.line(f"int8_t *{prefix}_input(void *arena);")
-    w.line(f"const int8_t *{prefix}_output(const void *arena);")
+    for side, _ in _sides(graph):
+        w.line(f"{_accessor(prefix, side)};")
     w.line(f"void {prefix}_invoke(void *arena);")
     w.line()
     w.line("#endif")
@@ -121,13 +133,11 @@ def _source(
             layer.node.op.kernel_c(layer.variant, w, layer.kernel)
     for layer in layers:
         _emit_layer(graph, layer, plan, buffers, prefix, w)
-    offsets = [plan[buffers[v]].offset for v in (graph.inputs[0], graph.outputs[0])]
-    w.line()
-    with w.block(f"int8_t *{prefix}_input(void *arena)"):
-        w.line(f"return (int8_t *)arena + {offsets[0]};")
-    w.line()
-    with w.block(f"const int8_t *{prefix}_output(const void *arena)"):
-        w.line(f"return (const int8_t *)arena + {offsets[1]};")
+    for side, value in _sides(graph):
+        qualifier = "" if side.startswith("input") else "const "
+        w.line()
+        with w.block(_accessor(prefix, side)):
+            w.line(f"return ({qualifier}int8_t *)arena + {plan[buffers[value]].offset};")
     w.line()
     with w.block(f"void {prefix}_invoke(void *arena)"):
         for layer in layers:
@@ -168,6 +178,6 @@ def _describe(graph: Graph, layer: Layer, plan: Plan, buffers: Mapping[str, str]
     stride = getattr(node.op, "stride", (1, 1))
     steps = "" if stride == (1, 1) else f" s{stride[0]}" if stride[0] == stride[1] else f" s{stride[0]}x{stride[1]}"
     macs = f", {layer.cost.macs:,} MACs" if layer.cost.macs else ""
-    return (f"{layer.index:02d} {node.op.ir_name} {_dims(graph.type(layer.reads[0]))} -> "
-            f"{_dims(graph.types[node.outputs[0]])}{steps}{macs}, arena [{source.offset}, {source.offset + source.size})"
-            f" -> [{target.offset}, {target.offset + target.size})")  # fmt: skip
+    shapes = f"{_dims(graph.type(layer.reads[0]))} -> {_dims(graph.types[node.outputs[0]])}"
+    places = " -> ".join(f"[{p.offset}, {p.offset + p.size})" for p in (source, target))
+    return f"{layer.index:02d} {node.op.ir_name} {shapes}{steps}{macs}, arena {places}"

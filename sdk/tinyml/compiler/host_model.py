@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import tempfile
+from collections.abc import Sequence
 
 import numpy as np
 
 from tinyml.compiler.compile import Compiled, write
 from tinyml.compiler.plan import ARENA_ALIGN
 from tinyml.errors import ProjectError
+from tinyml.ir.tensor import TensorType
 from tinyml.toolchain import host_library
 
 _GUARD = 0xA5
@@ -31,34 +33,45 @@ class HostModel:
         memory = np.zeros(size + ARENA_ALIGN, np.uint8)
         start = -memory.ctypes.data % ARENA_ALIGN
         self._arena = memory[start : start + size]
-        self._input = self._find("input", compiled.input_type.size_bytes)
-        self._output = self._find("output", compiled.output_type.size_bytes)
+        self._inputs = self._views("input", compiled.input_types)
+        self._outputs = self._views("output", compiled.output_types)
 
     def __reduce__(self) -> tuple:
         return HostModel, (self.compiled,)
 
-    def _find(self, side: str, size: int) -> np.ndarray:
-        function = getattr(self._library, f"{self.compiled.prefix}_{side}")
-        function.argtypes, function.restype = [ctypes.c_void_p], ctypes.c_void_p
-        offset = function(self._arena.ctypes.data) - self._arena.ctypes.data
-        return self._arena[offset : offset + size].view(np.int8)
+    def _views(self, side: str, kinds: Sequence[TensorType]) -> list[np.ndarray]:
+        views = []
+        for index, kind in enumerate(kinds):
+            function = getattr(self._library, f"{self.compiled.prefix}_{side}{f'_{index}' if index else ''}")
+            function.argtypes, function.restype = [ctypes.c_void_p], ctypes.c_void_p
+            offset = function(self._arena.ctypes.data) - self._arena.ctypes.data
+            views.append(self._arena[offset : offset + kind.size_bytes].view(np.int8))
+        return views
 
-    def invoke(self, x: np.ndarray) -> np.ndarray:
-        """int8 [N, ...] to int8 [N, ...]: every item of the batch in turn. Raises: ProjectError for a wrong shape."""
-        kind = self.compiled.input_type
-        x = np.asarray(x)
-        if x.dtype != np.int8 or x.shape[1:] != kind.shape[1:]:
-            raise ProjectError(f"the network takes int8{list(kind.shape)}, not {x.dtype.name}{list(x.shape)}")
-        results = np.empty((len(x), *self.compiled.output_type.shape[1:]), np.int8)
-        for item, result in zip(x, results, strict=True):
+    def invoke(self, *inputs: np.ndarray) -> np.ndarray | tuple[np.ndarray, ...]:
+        """int8 [N, ...] to int8 [N, ...], every item of the batch in turn; a tuple if there are several outputs.
+
+        Raises: ProjectError for a wrong shape, or when a guard word was overwritten.
+        """
+        kinds = self.compiled.input_types
+        inputs = tuple(np.asarray(x) for x in inputs)
+        found = [f"{x.dtype.name}{list(x.shape[1:])}" for x in inputs]
+        expected = [f"int8{list(k.shape[1:])}" for k in kinds]
+        if found != expected or len({len(x) for x in inputs}) != 1:
+            raise ProjectError(f"the network takes batches of {', '.join(expected)}, not {', '.join(found)}")
+        count = len(inputs[0])
+        results = tuple(np.empty((count, *k.shape[1:]), np.int8) for k in self.compiled.output_types)
+        for item in range(count):
             if self.compiled.guard_bytes:
                 self._arena[:] = _GUARD
-            self._input[:] = item.ravel()
+            for view, x in zip(self._inputs, inputs, strict=True):
+                view[:] = x[item].ravel()
             self._invoke(self._arena.ctypes.data)
-            result[...] = self._output.reshape(result.shape)
+            for view, result in zip(self._outputs, results, strict=True):
+                result[item] = view.reshape(result.shape[1:])
             if self.compiled.guard_bytes:
                 self._check_guards()
-        return results
+        return results[0] if len(results) == 1 else results
 
     def tap(self, value: str) -> np.ndarray:
         """A computed tensor of the last item that ran, by its name in the graph (compile with `taps=True`)."""

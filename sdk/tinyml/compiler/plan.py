@@ -87,6 +87,24 @@ def plan_memory(
         for number, step in enumerate(steps):
             pairs.update({k: o for k, o in step.overlap.items() if last[k[0]] == number})
     bound = _align(_lower_bound(items, pairs, len(steps)), ARENA_ALIGN)
+    best, best_bytes = _stack(items) if keep_all else _search(items, pairs, bound)
+    placements = tuple(Placement(i.name, best[i.name], i.bytes, i.first, i.last, i.kind) for i in items)
+    return Plan(best_bytes, bound, placements)
+
+
+def _stack(items: Sequence[_Item]) -> tuple[dict[str, int], int]:
+    """Everything one behind the other."""
+    offsets, end = {}, 0
+    for item in items:
+        offsets[item.name] = end
+        end += item.size
+    return offsets, _align(end, ARENA_ALIGN)
+
+
+def _search(
+    items: Sequence[_Item], pairs: Mapping[tuple[str, str], Overlap], bound: int
+) -> tuple[dict[str, int], int]:
+    """Greedy placements in several orders; the best one and its size."""
     order = sorted(items, key=lambda i: (-i.size, i.first, i.name))
     best: dict[str, int] = {}
     best_bytes = None
@@ -101,8 +119,7 @@ def plan_memory(
         if order[0] is highest:
             break
         order = [highest, *(i for i in order if i is not highest)]
-    placements = tuple(Placement(i.name, best[i.name], i.bytes, i.first, i.last, i.kind) for i in items)
-    return Plan(best_bytes or 0, bound, placements)
+    return best, best_bytes or 0
 
 
 def _align(value: int, to: int) -> int:

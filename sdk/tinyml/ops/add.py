@@ -11,7 +11,7 @@ from tinyml.board import Isa
 from tinyml.ir.cwriter import CWriter
 from tinyml.ir.op import Call, Case, Cost, GraphError, Overlap, Packed, Range, Variant, operator
 from tinyml.ir.tensor import Const, QuantParams, TensorType
-from tinyml.ops import scaling
+from tinyml.ops import golden, scaling
 
 _LARGEST_MULTIPLIER = 2**21
 _LARGEST_SHIFT = 30
@@ -81,4 +81,11 @@ class Add:
 
     @classmethod
     def cases(cls) -> Iterable[Case]:
-        return ()
+        for name, (a, b, out) in {"equal": (0.1, 0.1, 0.2), "uneven": (0.013, 0.2, 0.11), "loud": (1.0, 3.0, 0.01)}.items():
+            for first, second in ((-128, 127), (0, -5), (127, -128)):
+                types = (TensorType((1, 3, 3, 5), "int8", QuantParams((a,), first)),
+                         TensorType((1, 3, 3, 5), "int8", QuantParams((b,), second)))  # fmt: skip
+                zeros = f"{first}_{second}".replace("-", "m")
+                yield from golden.plain_cases(f"add_{name}", cls(QuantParams((out,), second)), {zeros: types})
+        small = (golden.activation((1, 1)), golden.activation((1, 1)))
+        yield from golden.plain_cases("add_clamped", cls(QuantParams((0.2,), 0), -20, 30), {"one": small})

@@ -11,7 +11,7 @@ from tinyml.board import Isa
 from tinyml.ir.cwriter import CWriter
 from tinyml.ir.op import Call, Case, Cost, GraphError, Overlap, Packed, Range, Variant, operator
 from tinyml.ir.tensor import Const, TensorType
-from tinyml.ops import scaling
+from tinyml.ops import golden, scaling
 from tinyml.ops.window import Window
 
 
@@ -79,4 +79,10 @@ class AveragePool2d:
 
     @classmethod
     def cases(cls) -> Iterable[Case]:
-        return ()
+        sizes = {"1x1": (1, 1, 1, 1), "odd": (1, 5, 6, 3), "wide": (1, 3, 7, 5)}
+        kinds = {name: (golden.activation(shape, 127),) for name, shape in sizes.items()}
+        yield from golden.plain_cases("average_pool_1x1", cls((1, 1), (1, 1)), kinds)
+        del kinds["1x1"]
+        yield from golden.plain_cases("average_pool_2x2", cls((2, 2), (2, 2)), kinds)
+        yield from golden.plain_cases("average_pool_3x3_padded", cls((3, 3), (1, 2), (1, 2, 2, 1)), kinds)
+        yield from golden.plain_cases("average_pool_past_edge", cls((2, 3), (3, 4), (1, 0, 0, 1), -100, 100), kinds)

@@ -12,7 +12,7 @@ from tinyml.ir.cwriter import CWriter
 from tinyml.ir.op import Call, Case, Cost, GraphError, Overlap, Packed, Range, Variant, operator
 from tinyml.ir.requantize import Rounding
 from tinyml.ir.tensor import Const, QuantParams, TensorType
-from tinyml.ops import scaling
+from tinyml.ops import golden, scaling
 from tinyml.ops.gemm_packing import gemm_stream, gemm_stream_bytes, groups_of
 from tinyml.ops.window import Window
 
@@ -117,4 +117,45 @@ class Conv2d:
 
     @classmethod
     def cases(cls) -> Iterable[Case]:
-        return ()
+        def case(name: str, size: tuple[int, int, int], channels: int, kernel: tuple[int, int] = (1, 1),
+                 stride: tuple[int, int] = (1, 1), padding: tuple[int, int, int, int] = (0, 0, 0, 0), *,
+                 zeros: tuple[int, int] = (-3, -5), gain: float = 1.0, act: tuple[int, int] = (-128, 127),
+                 dilation: tuple[int, int] = (1, 1), rounding: Rounding = "high", **more: object) -> Case:  # fmt: skip
+            out = golden.output(kernel[0] * kernel[1] * size[2], zeros[1], gain)
+            op = cls(stride, padding, out, *act, dilation, rounding)
+            x = golden.activation((1, *size), zeros[0])
+            return golden.weighted_case(f"conv2d_{name}", op, x, (channels, *kernel, size[2]), 0, **more)
+
+        yield case("1x1_one_of_all", (1, 1, 1), 1)
+        for channels in (1, 2, 3, 5, 7, 8):
+            yield case(f"1x1_c{channels}_to_5", (3, 4, channels), 5)
+            yield case(f"1x1_c4_to_{channels}", (2, 2, 4), channels)
+            yield case(f"3x3_c{channels}", (5, 4, channels), 4, (3, 3), padding=(1, 1, 1, 1))
+        yield case("1x1_many", (5, 5, 36), 16)
+        yield case("1x1_stride", (5, 5, 8), 4, stride=(2, 2))
+        yield case("1x1_crop", (5, 5, 8), 4, stride=(3, 4))
+        yield case("10x4_first_layer", (21, 12, 1), 6, (10, 4), (2, 2), (4, 5, 1, 1))
+        yield case("5x5_first_layer", (12, 11, 1), 8, (5, 5), (2, 2), (2, 2, 2, 2))
+        yield case("2x3_top_only", (4, 4, 2), 3, (2, 3), padding=(1, 0, 0, 0))
+        yield case("3x2_bottom_only", (4, 4, 2), 3, (3, 2), padding=(0, 2, 0, 0))
+        yield case("3x2_left_only", (4, 4, 2), 3, (3, 2), padding=(0, 0, 1, 0))
+        yield case("2x3_right_only", (4, 4, 2), 3, (2, 3), padding=(0, 0, 0, 2))
+        yield case("stride_past_edge", (4, 5, 3), 2, (2, 2), (3, 4), (0, 1, 1, 0))
+        yield case("stride_uneven", (7, 9, 3), 4, (3, 1), (1, 3), (1, 1, 0, 0))
+        yield case("whole_image", (3, 5, 3), 6, (3, 5))
+        yield case("dilated", (9, 9, 3), 4, (3, 3), (1, 2), (2, 2, 3, 1), dilation=(2, 3))
+        for zero in (-128, 0, 127):
+            yield case(f"zero_points_{zero}".replace("-", "m"), (4, 4, 4), 4, (3, 3), padding=(1, 1, 1, 1), zeros=(zero, -zero - 1))
+        for x, weights in ((127, 127), (-128, 127), (127, -127), (-128, -127)):
+            name = f"saturating_{x}_{weights}".replace("-", "m")
+            yield case(name, (2, 4, 64), 4, fill=golden.Fill(x, weights), gain=20.0)
+        yield case("huge_bias", (2, 2, 8), 2, bias=2_000_000_000)
+        yield case("huge_negative_bias", (2, 2, 8), 2, bias=-2_000_000_000)
+        yield case("relu6", (4, 4, 8), 8, zeros=(-128, -100), act=(-100, 20))
+        yield case("relu6_3x3", (4, 4, 3), 3, (3, 3), padding=(1, 1, 1, 1), zeros=(-128, -100), act=(-100, 20))
+        yield case("left_shift", (3, 3, 4), 4, gain=180.0, fill=golden.Fill(weights=1), bias=5)
+        yield case("per_tensor", (3, 3, 8), 5, per_tensor=True)
+        for rounding in ("double", "single"):
+            yield case(f"rounding_{rounding}", (4, 4, 8), 8, (3, 3), padding=(1, 1, 1, 1), rounding=rounding)
+            more = {"gain": 180.0, "fill": golden.Fill(weights=1), "bias": 5, "rounding": rounding}
+            yield case(f"rounding_{rounding}_left_shift", (3, 3, 4), 4, **more)

@@ -12,7 +12,7 @@ from tinyml.ir.cwriter import CWriter
 from tinyml.ir.op import Call, Case, Cost, GraphError, Overlap, Packed, Range, Variant, operator
 from tinyml.ir.requantize import Rounding
 from tinyml.ir.tensor import Const, QuantParams, TensorType
-from tinyml.ops import scaling
+from tinyml.ops import golden, scaling
 from tinyml.ops.gemm_packing import gemm_stream, gemm_stream_bytes, groups_of
 
 PORTABLE = "fully_connected_s8.h"
@@ -99,4 +99,22 @@ class FullyConnected:
 
     @classmethod
     def cases(cls) -> Iterable[Case]:
-        return ()
+        def case(name: str, inputs: int, outputs: int, *, zeros: tuple[int, int] = (-3, -5), gain: float = 1.0,
+                 act: tuple[int, int] = (-128, 127), rounding: Rounding = "high", **more: object) -> Case:  # fmt: skip
+            op = cls(golden.output(inputs, zeros[1], gain), *act, rounding)
+            x = golden.activation((1, inputs), zeros[0])
+            return golden.weighted_case(f"fully_connected_{name}", op, x, (outputs, inputs), 0, **more)
+
+        for inputs in (1, 2, 3, 4, 5, 7, 64):
+            yield case(f"{inputs}_to_3", inputs, 3)
+        for outputs in (1, 2, 5, 12):
+            yield case(f"16_to_{outputs}", 16, outputs)
+        for zero in (-128, 127):
+            yield case(f"zero_points_{zero}".replace("-", "m"), 16, 4, zeros=(zero, -zero - 1))
+        yield case("saturating", 64, 4, fill=golden.Fill(127, 127), gain=20.0)
+        yield case("saturating_low", 64, 4, fill=golden.Fill(-128, 127), gain=20.0)
+        yield case("relu", 16, 4, zeros=(-128, -100), act=(-100, 127))
+        yield case("left_shift", 4, 8, gain=180.0, fill=golden.Fill(weights=1), bias=5)
+        yield case("per_tensor", 20, 5, per_tensor=True)
+        for rounding in ("double", "single"):
+            yield case(f"rounding_{rounding}", 16, 8, rounding=rounding)

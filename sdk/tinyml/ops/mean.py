@@ -11,7 +11,7 @@ from tinyml.board import Isa
 from tinyml.ir.cwriter import CWriter
 from tinyml.ir.op import Call, Case, Cost, GraphError, Overlap, Packed, Range, Variant, operator
 from tinyml.ir.tensor import Const, TensorType
-from tinyml.ops import scaling
+from tinyml.ops import golden, scaling
 from tinyml.ops.average_pool2d import rounded_mean
 
 
@@ -57,4 +57,6 @@ class Mean:
 
     @classmethod
     def cases(cls) -> Iterable[Case]:
-        return ()
+        sizes = [(1, 1, 1), (2, 3, 1), (3, 3, 2), (5, 3, 3), (4, 4, 4), (25, 5, 7), (20, 13, 8)]
+        kinds = {"x".join(map(str, s)): (golden.activation((1, *s), 127),) for s in sizes}
+        yield from golden.plain_cases("mean", cls(), kinds)

@@ -12,6 +12,7 @@ from tinyml.board import Isa
 from tinyml.ir.cwriter import CWriter
 from tinyml.ir.op import Call, Case, Cost, GraphError, Overlap, Packed, Range, Variant, operator
 from tinyml.ir.tensor import Const, TensorType
+from tinyml.ops import golden
 
 
 @operator("reshape")
@@ -52,4 +53,4 @@ class Reshape:
 
     @classmethod
     def cases(cls) -> Iterable[Case]:
-        return ()
+        yield from golden.plain_cases("reshape", cls((1, 12)), {"flat": (golden.activation((1, 2, 3, 2)),)})

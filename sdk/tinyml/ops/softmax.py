@@ -18,7 +18,7 @@ from tinyml.board import Isa
 from tinyml.ir.cwriter import CWriter
 from tinyml.ir.op import Call, Case, Cost, GraphError, Overlap, Packed, Range, Variant, operator
 from tinyml.ir.tensor import Const, QuantParams, TensorType
-from tinyml.ops import scaling
+from tinyml.ops import golden, scaling
 
 OUT = QuantParams((1 / 256,), -128)
 _MOST_CLASSES = 2**16
@@ -88,4 +88,9 @@ class Softmax:
 
     @classmethod
     def cases(cls) -> Iterable[Case]:
-        return ()
+        for scale in (1e-4, 0.01, 0.1, 1.0, 30.0):
+            quant = QuantParams((scale,), 11)
+            kinds = {f"{c}_scale{scale}".replace(".", "_").replace("-", "m"): (TensorType((1, c), "int8", quant),)
+                     for c in (1, 2, 12, 100)}  # fmt: skip
+            yield from golden.plain_cases("softmax", cls(), kinds)
+        yield from golden.plain_cases("softmax", cls(), {"rows": (TensorType((1, 3, 5), "int8", QuantParams((0.1,), 0)),)})

@@ -1,0 +1,61 @@
+"""The golden cases, compiled once for each target."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import bare_board  # noqa: E402
+from case_graph import CaseGraph, all_cases  # noqa: E402
+
+from tinyml.board import Isa  # noqa: E402
+from tinyml.compiler import HostModel, compile_graph  # noqa: E402
+
+HOST_TARGETS = ("portable", "simd")
+BOARD_TARGETS = ("zig", "gcc")
+
+
+@pytest.fixture(scope="session")
+def cases() -> CaseGraph:
+    return CaseGraph.of(all_cases())
+
+
+@pytest.fixture(scope="session")
+def expected(cases: CaseGraph) -> dict[str, np.ndarray]:
+    return cases.reference()
+
+
+class Answers:
+    """Results of all cases by target, computed at the first question."""
+
+    def __init__(self, cases: CaseGraph, folder: Path) -> None:
+        self._cases, self._folder = cases, folder
+        self._known: dict[str, dict[str, np.ndarray]] = {}
+
+    def __getitem__(self, target: str) -> dict[str, np.ndarray]:
+        if target not in self._known:
+            self._known[target] = self._host(target) if target in HOST_TARGETS else self._board(target)
+        return self._known[target]
+
+    def _host(self, target: str) -> dict[str, np.ndarray]:
+        isa = bare_board.cortex_m4().isa if target == "simd" else Isa("host")
+        model = HostModel(compile_graph(self._cases.graph, isa, canary=True))
+        return dict(zip(self._cases.graph.outputs, model.invoke(*self._cases.data), strict=True))
+
+    def _board(self, target: str) -> dict[str, np.ndarray]:
+        if target == "gcc" and shutil.which("arm-none-eabi-gcc") is None:
+            pytest.skip("arm-none-eabi-gcc is not on PATH")
+        compiled = compile_graph(self._cases.graph, bare_board.cortex_m4().isa, canary=True)
+        elf = bare_board.build(compiled, target, self._folder / target)
+        return bare_board.run(compiled, elf, self._cases.graph, self._cases.data)
+
+
+@pytest.fixture(scope="session")
+def answers(cases: CaseGraph, tmp_path_factory: pytest.TempPathFactory) -> Answers:
+    return Answers(cases, tmp_path_factory.mktemp("golden"))
