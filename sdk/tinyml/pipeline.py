@@ -14,32 +14,27 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from tinyml.artifacts import Artifact, Store, code_digest, digest, files_digest
+from tinyml.artifacts import Artifact, Store
 from tinyml.board import Board, load_board
 from tinyml.errors import Progress, ProjectError, no_progress
-from tinyml.project import Config, load_config
+from tinyml.features import LogMelSpec
+from tinyml.project import CONFIG_FILE, Config, load_config
+from tinyml.stage_keys import SYNTH, StageKeys
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from tinyml.compiler import Compiled
     from tinyml.data import FeatureSet, Manifest
     from tinyml.deploy import DeployOptions, DeployResult
     from tinyml.evaluate.offline import Evaluation
     from tinyml.evaluate.stream import Stimulus, VirtualRun
-    from tinyml.features import LogMelSpec
     from tinyml.firmware import Image
     from tinyml.ir.graph import Graph
     from tinyml.limits import Load
     from tinyml.train import TrainResult
 
 Announce = Callable[[str, str], None]
-SYNTH = "synth"
-SYNTHESIS_CODE = tuple(f"data/{name}.py" for name in (
-    "synthesis", "espeak", "espeak_worker", "engines", "voices", "vocabulary"))  # fmt: skip
-EXAMPLES_CODE = tuple(f"data/{name}.py" for name in ("examples", "windows", "stream", "augment", "pcm"))
 
 
 @dataclass(frozen=True)
@@ -65,6 +60,9 @@ class Project:
         self.folder, self.config, self.board = folder, config, board
         self.progress, self.announce = progress, announce
         self.store = Store(folder / "build")
+        f = config.features
+        self.features = LogMelSpec(f.sample_rate_hz, f.frame_ms, f.hop_ms, f.mel_bins, mean_removal=f.mean_removal)
+        self.keys = StageKeys(folder, config, self.features, board.isa)
 
     @classmethod
     def load(
@@ -98,14 +96,6 @@ class Project:
         return self.config.labels
 
     @cached_property
-    def features(self) -> LogMelSpec:
-        """The front end, one integer C source for training and for the board."""
-        from tinyml.features import LogMelSpec
-
-        f = self.config.features
-        return LogMelSpec(f.sample_rate_hz, f.frame_ms, f.hop_ms, f.mel_bins, mean_removal=f.mean_removal)
-
-    @cached_property
     def manifests(self) -> dict[str, Manifest]:
         """One manifest per source: the synthesised clips and every imported folder."""
         from tinyml.data import Manifest
@@ -113,35 +103,17 @@ class Project:
         return {source: Manifest.load(self._source_dir(source)) for source in self.config.data.sources}
 
     def _source_dir(self, source: str) -> Path:
-        if source == SYNTH:
-            return self._synthesised().path
-        folder = self.folder / "data" / source
-        if not (folder / "manifest.jsonl").is_file():
-            raise ProjectError(f"`data.sources` names `{source}`, but data/{source} holds no manifest",
-                               hint=f"run `tinyml data import DIR --name {source}`")  # fmt: skip
-        return folder
-
-    def _source_key(self, source: str) -> str:
-        d = self.config.data
-        if source == SYNTH:
-            code = code_digest(*SYNTHESIS_CODE)
-            return digest(d.words, d.language, d.clips, d.seed, code)
-        return files_digest([self._source_dir(source) / "manifest.jsonl"])
+        return self._synthesised().path if source == SYNTH else self.keys.source_dir(source)
 
     def _synthesised(self) -> Artifact:
         from tinyml.data import synthesise
 
         d = self.config.data
+
         def build(out: Path) -> None:
             synthesise(d.words, out, clips=d.clips, seed=d.seed, language=d.language, progress=self.progress)
 
-        return self._make("data", self._source_key(SYNTH), build)
-
-    def _examples_key(self, source: str, split: str) -> str:
-        code = code_digest(*EXAMPLES_CODE)
-        window_frames, d = self.config.features.window_frames, self.config.data
-        return digest(self._source_key(source), split, self.labels, self.features.digest, window_frames, d.copies,
-                      d.seed, code)  # fmt: skip
+        return self._make("data", self.keys.source(SYNTH), build)
 
     def examples(self, split: str, sources: tuple[str, ...] | None = None) -> FeatureSet:
         """Windows of int8 log-mel features, cut from streams that ran through the C front end."""
@@ -149,7 +121,7 @@ class Project:
 
         parts = []
         for source in sources or self.config.data.sources:
-            made = self._make("examples", self._examples_key(source, split), self._examples_stage(source, split))
+            made = self._make("examples", self.keys.examples(source, split), self._examples_stage(source, split))
             parts.append(FeatureSet.load(made.path / "examples.npz"))
         return FeatureSet.concatenate(parts)
 
@@ -168,14 +140,7 @@ class Project:
 
     # ---- network: examples -> float weights -> int8 graph ---------------------------------------------------
 
-    @cached_property
-    def _train_key(self) -> str:
-        c = self.config
-        module = files_digest([self.folder / c.model.module.split(":")[0]]) if c.model.module else ""
-        keys = [self._examples_key(s, split) for s in c.data.sources for split in ("train", "val")]
-        return digest(keys, c.model, c.train, module, code_digest("models", "train"))
-
-    def build_model(self) -> nn.Module:
+    def build_model(self) -> Any:
         """A fresh, untrained network. Raises: ProjectError for layers that the engine cannot run."""
         from tinyml import models
 
@@ -190,7 +155,7 @@ class Project:
         """The float network's weights and training curves."""
         from tinyml.train import TrainResult
 
-        return TrainResult.load(self._make("train", self._train_key, self._train_stage).path)
+        return TrainResult.load(self._make("train", self.keys.train, self._train_stage).path)
 
     def _train_stage(self, out: Path) -> None:
         from tinyml import train
@@ -199,17 +164,12 @@ class Project:
         config = train.TrainConfig(steps=t.steps, batch_size=t.batch_size, seed=t.seed)
         train.fit(
             self.build_model(), self.examples("train"), self.examples("val"), config, input_quant=self.features.quant,
-            checkpoint_dir=self.store.work_dir("train", self._train_key), progress=self.progress,
+            checkpoint_dir=self.store.work_dir("train", self.keys.train), progress=self.progress,
         ).save(out)  # fmt: skip
 
     @cached_property
-    def _quantize_key(self) -> str:
-        return digest(self._train_key, self.config.quant, code_digest("quant", "ops", "ir"))
-
-    @cached_property
     def _quantized(self) -> Artifact:
-        _ = self.trained
-        return self._make("quantize", self._quantize_key, self._quantize_stage)
+        return self._make("quantize", self.keys.quantize, self._quantize_stage)
 
     def _quantize_stage(self, out: Path) -> None:
         """QAT in the engine's own arithmetic, then the graph, its ONNX twin and the float network's answers."""
@@ -221,7 +181,7 @@ class Project:
             model, self.examples("train"), self.examples("val"),
             quant.QuantConfig(steps=self.config.quant.qat_steps, seed=self.config.train.seed),
             input_quant=self.features.quant, progress=self.progress,
-            checkpoint_dir=self.store.work_dir("quantize", self._quantize_key),
+            checkpoint_dir=self.store.work_dir("quantize", self.keys.quantize),
         )  # fmt: skip
         save(result.graph, out / "model.tir")
         quant.write_qdq_onnx(result.graph, out / "model.onnx")
@@ -236,17 +196,13 @@ class Project:
 
         return load(self._quantized.path / "model.tir")
 
-    @property
-    def _evaluate_key(self) -> str:
-        return digest(self._compile_key, code_digest("evaluate/offline.py"))
-
     @cached_property
     def evaluated(self) -> Evaluation:
         """Accuracy of the int8 C build on held-out windows, beside the float network. Raises: OverBudgetError."""
         from tinyml.evaluate.offline import Evaluation
         from tinyml.limits import check_accuracy
 
-        made = Evaluation.load(self._make("evaluate", self._evaluate_key, self._evaluate_stage).path)
+        made = Evaluation.load(self._make("evaluate", self.keys.evaluate, self._evaluate_stage).path)
         check_accuracy(self.config, made.int8_accuracy)
         return made
 
@@ -257,10 +213,6 @@ class Project:
                  progress=self.progress).save(out)  # fmt: skip
 
     # ---- device: int8 graph -> C -> image -> virtual board or silicon ---------------------------------------
-
-    @cached_property
-    def _compile_key(self) -> str:
-        return digest(self._quantize_key, self.board.isa, code_digest("compiler", "ops", "ir"))
 
     @cached_property
     def compiled(self) -> Compiled:
@@ -274,7 +226,7 @@ class Project:
         """The folder of generated C."""
         from tinyml.compiler import write
 
-        return self._make("compile", self._compile_key, lambda out: write(self.compiled, out) and None).path
+        return self._make("compile", self.keys.compile, lambda out: write(self.compiled, out) and None).path
 
     @cached_property
     def load_estimate(self) -> Load:
@@ -303,7 +255,7 @@ class Project:
         app = firmware.AppConfig(
             name=c.app.name, labels=self.labels, threshold=d.threshold, smooth_windows=d.smooth_windows,
             refractory_ms=d.refractory_ms, hops_per_inference=c.hops_per_inference,
-            window_frames=c.features.window_frames, trace=d.trace, model_sha256=self._compile_key,
+            window_frames=c.features.window_frames, trace=d.trace, model_sha256=self.keys.compile,
         )  # fmt: skip
         self.announce("build", "running")
         out = self.store.root / "build" / self.board.name
@@ -346,6 +298,7 @@ class Project:
 
     def train(self) -> Project:
         """Data, features and the float network, only what is stale."""
+        self.check_network()
         _ = self.trained
         return self
 
@@ -367,11 +320,16 @@ class Project:
 
     def report(self) -> Path:
         """Write `runs/<id>/report.html` from everything above; returns its path."""
-        from tinyml.record import collect
+        from tinyml.record import Sources, collect
         from tinyml.report import write_report
 
+        sources = Sources(
+            self.config, (self.folder / CONFIG_FILE).read_text(), self.board, self.manifests,
+            self.store.path("train", self.keys.train), self._quantized.path, self.evaluated, self.compiled, self.image,
+            self.simulated,
+        )  # fmt: skip
         self.announce("report", "running")
-        record = collect(self)
+        record = collect(sources)
         return write_report(record, self.folder / "runs" / record.run_id / "report.html")
 
     def deploy(
@@ -381,6 +339,7 @@ class Project:
         from tinyml import deploy
 
         runner = deploy.choose(self.board, to)
+        self.check_network()
         self.check_licences(allow_unlicensed)
         _ = self.evaluated
         if runner.name == "virtual":
@@ -403,11 +362,12 @@ class Project:
 
     def stage_states(self) -> list[tuple[str, bool]]:
         """(stage, whether its artifact exists), in order, without making anything."""
-        keys = [("data", self._source_key(SYNTH))] if SYNTH in self.config.data.sources else []
-        keys += [("examples", self._examples_key(s, "train")) for s in self.config.data.sources]
-        keys += [("train", self._train_key), ("quantize", self._quantize_key), ("evaluate", self._evaluate_key),
-                 ("compile", self._compile_key)]  # fmt: skip
-        return [(stage, self.store.has(stage, key)) for stage, key in keys]
+        return [(stage, self.store.has(stage, key)) for stage, key in self.keys.all()]
+
+    def check_network(self) -> None:
+        """Fail before the data is made, not after, when the network cannot run. Raises: ProjectError."""
+        if not self.store.has("train", self.keys.train):
+            self.build_model()
 
     def check_licences(self, allow_unlicensed: bool = False) -> list[str]:
         """Names of the sources with unlicensed clips. Raises: ProjectError unless they are allowed."""

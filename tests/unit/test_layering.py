@@ -11,9 +11,9 @@ PACKAGE = Path(__file__).resolve().parents[2] / "sdk" / "tinyml"
 
 # Bottom up; packages of one tuple may not import each other unless listed in BESIDE.
 LAYERS: list[tuple[str, ...]] = [
-    ("errors",), ("resources",), ("board", "toolchain"), ("features",), ("ir",), ("ops",), ("importers", "compiler"),
+    ("errors",), ("resources",), ("board", "toolchain"), ("ir",), ("features",), ("ops",), ("importers", "compiler"),
     ("data",), ("models",), ("train",), ("quant",), ("nas",), ("runtime",), ("exporters", "firmware"), ("sim",),
-    ("deploy",), ("bench",), ("evaluate",), ("report",), ("artifacts",), ("project",), ("limits", "template"),
+    ("deploy",), ("bench",), ("evaluate",), ("report",), ("artifacts",), ("project",), ("limits", "template", "record", "stage_keys"),
     ("pipeline",), ("cli",),
 ]  # fmt: skip
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

@@ -1,0 +1,80 @@
+"""What makes a stage stale: each key hashes the configuration, the keys upstream, and the code of the stage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinyml.artifacts import code_digest, digest, files_digest
+from tinyml.board import Isa
+from tinyml.errors import ProjectError
+from tinyml.features import LogMelSpec
+from tinyml.project import Config
+
+SYNTH = "synth"
+_SYNTHESIS_CODE = tuple(f"data/{name}.py" for name in (
+    "synthesis", "espeak", "espeak_worker", "engines", "voices", "vocabulary"))  # fmt: skip
+_EXAMPLES_CODE = tuple(f"data/{name}.py" for name in ("examples", "windows", "stream", "augment", "pcm"))
+
+
+@dataclass(frozen=True)
+class StageKeys:
+    """The keys of one project in one configuration; nothing is made to compute them."""
+
+    folder: Path
+    config: Config
+    features: LogMelSpec
+    isa: Isa
+
+    def source_dir(self, source: str) -> Path:
+        """Where an imported source lies. Raises: ProjectError when nothing was imported under that name."""
+        folder = self.folder / "data" / source
+        if not (folder / "manifest.jsonl").is_file():
+            raise ProjectError(f"`data.sources` names `{source}`, but data/{source} holds no manifest",
+                               hint=f"run `tinyml data import DIR --name {source}`")  # fmt: skip
+        return folder
+
+    def source(self, source: str) -> str:
+        d = self.config.data
+        if source == SYNTH:
+            return digest(d.words, d.language, d.clips, d.seed, code_digest(*_SYNTHESIS_CODE))
+        return files_digest([self.source_dir(source) / "manifest.jsonl"])
+
+    def examples(self, source: str, split: str) -> str:
+        window_frames, d = self.config.features.window_frames, self.config.data
+        return digest(self.source(source), split, self.config.labels, self.features.digest, window_frames, d.copies,
+                      d.seed, code_digest(*_EXAMPLES_CODE))  # fmt: skip
+
+    @property
+    def train(self) -> str:
+        c = self.config
+        keys = [self.examples(s, split) for s in c.data.sources for split in ("train", "val")]
+        return digest(keys, c.model, c.train, self._module_digest(), code_digest("models", "train"))
+
+    def _module_digest(self) -> str:
+        if self.config.model.module is None:
+            return ""
+        path = self.folder / self.config.model.module.split(":")[0]
+        if not path.is_file():
+            raise ProjectError(f"`model.module` names `{path.name}`, which is not in the project folder",
+                               hint='write module = "FILE.py:FUNCTION" (docs/own-network.md)')  # fmt: skip
+        return files_digest([path])
+
+    @property
+    def quantize(self) -> str:
+        return digest(self.train, self.config.quant, code_digest("quant", "ops", "ir"))
+
+    @property
+    def compile(self) -> str:
+        return digest(self.quantize, self.isa, code_digest("compiler", "ops", "ir"))
+
+    @property
+    def evaluate(self) -> str:
+        return digest(self.compile, code_digest("evaluate/offline.py"))
+
+    def all(self) -> list[tuple[str, str]]:
+        """(stage, key) of everything that is cached, in the order of the path."""
+        sources = self.config.data.sources
+        keys = [("data", self.source(SYNTH))] if SYNTH in sources else []
+        keys += [("examples", self.examples(source, "train")) for source in sources]
+        return keys + [(stage, getattr(self, stage)) for stage in ("train", "quantize", "evaluate", "compile")]

@@ -1,0 +1,98 @@
+"""Bad command lines and projects: one clear error on stderr, a hint, the documented exit code, nothing written."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tinyml.resources import apps_dir
+
+GOOD = (apps_dir() / "kws" / "tinyml.toml").read_text()
+
+
+def tinyml(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "tinyml.cli.main", *arguments], cwd=folder, capture_output=True,
+                          text=True, check=False)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message", "hint"),
+    [
+        (["new", "kwz"], 1, "there is no template `kwz`", "did you mean `kws`?"),
+        (["new", "kws", "--board", "nrf52804"], 1, "nrf52804", "nrf52840"),
+        (["train"], 1, "holds no tinyml.toml", "tinyml new kws"),
+        (["deploy", "--to"], 2, "requires an argument", ""),
+        (["flash"], 2, "No such command", ""),
+        (["data", "synth", "--words", "yes"], 2, "--words and --out belong together", "--out clips"),
+        (["data", "synth", "--words", "yes,%%", "--out", "clips"], 1, "%%", ""),
+    ],
+)
+def test_one_clear_error(tmp_path: Path, arguments: list[str], code: int, message: str, hint: str) -> None:
+    done = tinyml(tmp_path, *arguments)
+    assert done.returncode == code, done.stderr
+    said = " ".join(done.stderr.split())
+    assert message in said
+    assert hint in said
+    assert "Traceback" not in done.stderr
+    assert not done.stdout
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_is_not_empty_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "kws").mkdir()
+    (tmp_path / "kws" / "mine.txt").write_text("precious")
+    done = tinyml(tmp_path, "new", "kws")
+    assert done.returncode == 1
+    assert "not empty" in done.stderr and "hint:" in done.stderr
+    assert [p.name for p in (tmp_path / "kws").iterdir()] == ["mine.txt"]
+
+
+def test_new_makes_a_project(tmp_path: Path) -> None:
+    done = tinyml(tmp_path, "new", "kws", "hears", "--board", "nrf52840", "--words", "on, off", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["folder"] == str(tmp_path / "hears")
+    made = {p.name for p in (tmp_path / "hears").iterdir()}
+    assert made == {".gitignore", "README.md", "firmware", "tinyml.toml"}
+    assert 'words = ["on", "off"]' in (tmp_path / "hears" / "tinyml.toml").read_text()
+    assert [p.name for p in tmp_path.iterdir()] == ["hears"]
+
+
+def test_deploy_without_a_probe_names_the_other_ways(tmp_path: Path) -> None:
+    tinyml(tmp_path, "new", "kws")
+    done = tinyml(tmp_path / "kws", "deploy")
+    assert done.returncode == 4
+    assert "--to virtual" in done.stderr and "--to uf2" in done.stderr
+    assert not (tmp_path / "kws" / "build").exists()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "verb", "code", "message"),
+    [
+        ("threshold = 0.8", "treshold = 0.8", "build", 1, "did you mean `detect.threshold`?"),
+        ('name = "nrf52840"', 'name = "nrf5284"', "build", 1, "nrf52840"),
+        ('sources = ["synth"]', 'sources = ["mine"]', "train", 1, "tinyml data import DIR --name mine"),
+        ('arch = "ds_cnn"', 'arch = "ds_cmm"', "train", 1, "ds_cnn"),
+        ('arch = "ds_cnn"', 'module = "model.py:build"', "train", 1, "model.py"),
+    ],
+)
+def test_a_wrong_project_is_refused(
+    tmp_path: Path, old: str, new: str, verb: str, code: int, message: str
+) -> None:
+    tinyml(tmp_path, "new", "kws")
+    assert old in GOOD
+    (tmp_path / "kws" / "tinyml.toml").write_text(GOOD.replace(old, new, 1))
+    done = tinyml(tmp_path / "kws", verb)
+    assert done.returncode == code, done.stderr
+    assert message in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+
+
+def test_help_does_not_import_heavy_packages() -> None:
+    heavy = ("torch", "torchaudio", "unicorn", "matplotlib", "scipy", "onnx", "pyocd")
+    code = f"import sys, tinyml.cli.main; print([m for m in {heavy!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
