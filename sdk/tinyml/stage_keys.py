@@ -55,10 +55,7 @@ class StageKeys:
         if self.config.model.module is None:
             return ""
         path = self.folder / self.config.model.module.split(":")[0]
-        if not path.is_file():
-            raise ProjectError(f"`model.module` names `{path.name}`, which is not in the project folder",
-                               hint='write module = "FILE.py:FUNCTION" (docs/own-network.md)')  # fmt: skip
-        return files_digest([path])
+        return files_digest([path]) if path.is_file() else "absent"  # loading it says what is wrong
 
     @property
     def quantize(self) -> str:

@@ -98,6 +98,7 @@ def test_written_values_are_the_vendors(
         ("pdm_nrf52.c", "PDM_INT_END", "PDM_INTENSET", "END"),
         ("uarte_nrf52.c", "UARTE_INT_ENDTX", "UARTE0_INTENSET", "ENDTX"),
         ("rtc_nrf52.c", "RTC_INT_OVRFLW", "RTC1_INTENSET", "OVRFLW"),
+        ("rtc_nrf52.c", "RTC_INT_COMPARE0", "RTC1_INTENSET", "COMPARE0"),
         ("clock_nrf52.c", "CLOCK_INT_HFCLKSTARTED", "CLOCK_INTENSET", "HFCLKSTARTED"),
         ("clock_nrf52.c", "CLOCK_INT_LFCLKSTARTED", "CLOCK_INTENCLR", "LFCLKSTARTED"),
     ],

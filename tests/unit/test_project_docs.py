@@ -19,3 +19,11 @@ def test_every_key_is_documented(repository: Path) -> None:
         if is_dataclass(hints[section.name]):
             known |= {f"{section.name}.{key.name}" for key in fields(hints[section.name])}
     assert documented == known
+
+
+def test_every_lowerable_layer_is_documented(repository: Path) -> None:
+    from tinyml.models import SUPPORTED
+
+    text = (repository / "docs" / "own-network.md").read_text()
+    rows = re.findall(r"^\| (.+?) \| (.+?) \|$", text, re.M)
+    assert dict(rows[2:]) == dict(SUPPORTED)
