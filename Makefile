@@ -18,11 +18,21 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[$(EXTRAS)]"
 	touch $(STAMP)
 
+demo: setup ## from two commands to words heard by a virtual nRF52840 (about 6 minutes)
+	test -d demo-kws || $(BIN)/tinyml new kws demo-kws --board nrf52840
+	cd demo-kws && ../$(BIN)/tinyml deploy --to virtual
+
 test: setup ## the whole test suite
 	$(BIN)/python -m pytest
 
 test-slow: setup ## long proofs; their last output is kept in docs/
 	$(BIN)/python -m pytest tests/slow
 
-lint: setup
+acceptance-digits: setup ## real digits, every speaker held out in turn (resumable, at most 2 hours)
+	$(BIN)/python -m tests.acceptance.digits
+
+lint: setup ## ruff
 	$(BIN)/ruff check sdk apps tests
+
+clean: ## remove what the targets made, but not .venv
+	rm -rf build dist demo-kws acceptance

@@ -27,7 +27,7 @@ from tinyml.evaluate.console import Scores, scores
 from tinyml.pipeline import Project
 from tinyml.template import create
 
-from .float_answers import FloatJudge
+from tests.acceptance.float_answers import FloatJudge
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SHARED = REPOSITORY.parent / "shared"
