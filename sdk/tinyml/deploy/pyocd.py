@@ -48,7 +48,7 @@ class PyocdRunner:
             what = f"{sum(len(segment.data) for segment in segments):,} bytes from {segments[0].address:#x}"
         first = "erase the whole chip if its debug port is locked, then " if options.unlock else ""
         return [
-            f"connect to {target} through {_describe(select_probe(options.uid))}",
+            f"connect to {target} through {_describe(select_probe(options.uid))}, reset and halt it",
             f"{first}erase and program the sectors of {what} that differ",
             "read everything back and compare it",
             "reset the board and let it run",
@@ -61,6 +61,8 @@ class PyocdRunner:
         size = sum(len(segment.data) for segment in segments)
         probe = select_probe(options.uid)
         with _device_errors(_describe(probe)), _session(probe, board, options) as session:
+            # A halted core does not halt its DMA: a running application would write into the flash algorithm's buffers.
+            session.target.reset_and_halt()
             _keep_debug_port_open(session)
             _program(session, image, progress)
             verify(session, segments, progress)
@@ -139,10 +141,12 @@ def _session(probe: DebugProbe, board: Board, options: DeployOptions) -> Iterato
 
     Raises: DeviceError when the debug port is locked and `options.unlock` does not permit to erase the chip.
     """
+    from pyocd.core import exceptions
     from pyocd.core.session import Session
 
     session = Session(
         probe,
+        auto_open=False,
         options={
             "target_override": _target(board),
             "frequency": options.frequency_hz,
@@ -155,9 +159,10 @@ def _session(probe: DebugProbe, board: Board, options: DeployOptions) -> Iterato
     with session:
         try:
             session.open()
-        except Exception:
+        except Exception as error:
             _raise_if_locked(session)
-            raise
+            # Where it finds no core, pyOCD fails with errors that are not its own.
+            raise exceptions.Error(f"cannot connect to {_target(board)}: {error}") from error
         _raise_if_locked(session)
         yield session
 

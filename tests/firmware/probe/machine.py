@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, Protocol
 
-Stop = Literal["running", "breakpoint", "fault"]
+Stop = Literal["running", "breakpoint", "lockup"]
 
 
 class Machine(Protocol):

@@ -1,6 +1,7 @@
 """A pyOCD debug probe that is no hardware: debug port, AHB-AP and Nordic's CTRL-AP in front of a `Machine`.
 
-Source: Arm Debug Interface v5.2 (IHI 0031), B2.2 (DP registers), C2.6 (MEM-AP registers); nRF52840 PS v1.7, 4.8.2 (CTRL-AP).
+Source: Arm Debug Interface v5.2 (IHI 0031), B2.2 (DP registers), C2.6 (MEM-AP registers);
+nRF52840 PS v1.7, 4.8.2 (CTRL-AP).
 """
 
 from __future__ import annotations
