@@ -1,12 +1,15 @@
-/* Streaming log-mel front end. Twin: reference.py. */
+/* Streaming log-mel front end. Twin: reference.py; what is computed and why: LogMelSpec in spec.py. */
 #include "log_mel.h"
 
-#include "mel.h"
+#include "fixed_point.h"
 #include "log_mel_tables.h"
+#include "mel.h"
 
 #define HOP_PAIRS (TM_LOG_MEL_HOP_SAMPLES / 2)
 #define KEPT_PAIRS (TM_FFT_PAIRS - HOP_PAIRS)
-#define FULL_SHIFT 6u /* see fft.h */
+#define FULL_SHIFT 6u   /* see fft.h */
+#define FINE 4096       /* state is kept in 1/4096 of a log unit, so that slow means do not stick */
+#define ALPHA_ONE 28    /* Q28 */
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "two samples are read as one little-endian word");
 
@@ -16,6 +19,7 @@ void tm_log_mel_reset(tm_log_mel *s)
         s->frame[i] = 0;
     for (unsigned m = 0; m < TM_LOG_MEL_BINS; m++)
         s->mean[m] = 0;
+    s->loudest = 0;
     s->frames = 0;
 }
 
@@ -40,15 +44,17 @@ static unsigned append(tm_log_mel *s, const int16_t *hop)
     return spare < FULL_SHIFT ? FULL_SHIFT - spare : 0u;
 }
 
-/* Energies of the frame that ends with `hop`, left by 2 * shift bits; returns FULL_SHIFT - shift. */
-static unsigned energies_of(tm_log_mel *s, const int16_t *hop, int64_t *energy)
+void tm_log_mel_push_log(tm_log_mel *s, const int16_t *hop, int16_t *logs)
 {
+    int64_t energy[TM_LOG_MEL_BINS];
     unsigned shift = append(s, hop);
     tm_fft_window(s->frame, shift, s->spectrum);
     tm_fft_passes(s->spectrum);
     tm_fft_spectrum(s->spectrum);
     tm_mel_energies(s->spectrum, energy);
-    return FULL_SHIFT - shift;
+    int32_t gain = (int32_t)(FULL_SHIFT - shift) * 1024; /* two bits of energy for one of amplitude */
+    for (unsigned m = 0; m < TM_LOG_MEL_BINS; m++)
+        logs[m] = (int16_t)(tm_log2_q9(energy[m]) - gain);
 }
 
 static inline int32_t larger(int32_t a, int32_t b)
@@ -56,34 +62,50 @@ static inline int32_t larger(int32_t a, int32_t b)
     return a > b ? a : b;
 }
 
-void tm_log_mel_push_log(tm_log_mel *s, const int16_t *hop, int16_t *log_energies)
+/* Log units to int8 steps, rounded and saturated. */
+static inline int8_t steps(int32_t units)
 {
-    int64_t energy[TM_LOG_MEL_BINS];
-    int32_t gain = (int32_t)energies_of(s, hop, energy) * 1024;
-    for (unsigned m = 0; m < TM_LOG_MEL_BINS; m++)
-        log_energies[m] = (int16_t)(tm_log2_q9(energy[m]) - gain);
+    int32_t q = (units * TM_LOG_MEL_STEP_Q20 + (1 << 19)) >> 20;
+    return (int8_t)(q < -128 ? -128 : q > 127 ? 127 : q);
+}
+
+/* Share of the newest frame in the mean, Q28: an even average at first, then exponential. */
+static int32_t newest_share(tm_log_mel *s)
+{
+    if (s->frames >= TM_LOG_MEL_MEAN_FRAMES)
+        return TM_LOG_MEL_MEAN_ALPHA;
+    s->frames++;
+    return larger(TM_LOG_MEL_MEAN_ALPHA, (int32_t)((1u << ALPHA_ONE) / s->frames));
+}
+
+static void remove_mean(tm_log_mel *s, const int16_t *levels, int8_t *features)
+{
+    int32_t loudest = levels[0];
+    for (unsigned m = 1; m < TM_LOG_MEL_BINS; m++)
+        loudest = larger(loudest, levels[m]);
+    loudest = larger(loudest * FINE, s->loudest - TM_LOG_MEL_RELEASE);
+    s->loudest = loudest;
+    int32_t floor = larger(loudest - TM_LOG_MEL_RANGE * FINE, 0);
+    int32_t alpha = newest_share(s);
+    for (unsigned m = 0; m < TM_LOG_MEL_BINS; m++) {
+        int32_t level = larger(levels[m] * FINE, floor);
+        int32_t mean = larger(s->mean[m], floor);
+        mean += tm_mul_high((level - mean) * (1 << (32 - ALPHA_ONE)), alpha);
+        s->mean[m] = mean;
+        features[m] = steps((level - mean) >> 12);
+    }
 }
 
 void tm_log_mel_push(tm_log_mel *s, const int16_t *hop, int8_t *features)
 {
-    int64_t energy[TM_LOG_MEL_BINS];
-    unsigned spare = energies_of(s, hop, energy);
-    int32_t gain = (int32_t)spare * 1024;
-    int32_t alpha = TM_LOG_MEL_MEAN_ALPHA_Q12;
-    if (s->frames < TM_LOG_MEL_MEAN_FRAMES) {
-        s->frames++;
-        alpha = larger(alpha, (int32_t)(4096u / s->frames));
-    }
-    for (unsigned m = 0; m < TM_LOG_MEL_BINS; m++) {
-        int32_t level = larger(tm_log2_q9(energy[m]) - gain, tm_log_mel_floor[m]);
-        int32_t reference = TM_LOG_MEL_FIXED_REFERENCE;
-        if (TM_LOG_MEL_MEAN_REMOVAL) {
-            int64_t mean = s->mean[m];
-            mean += ((((energy[m] >> (2 * spare)) - mean) >> 8) * alpha) >> 4;
-            s->mean[m] = mean;
-            reference = larger(tm_log2_q9(mean), tm_log_mel_floor[m]);
-        }
-        int32_t q = ((level - reference) * TM_LOG_MEL_STEP_Q20 + (1 << 19)) >> 20;
-        features[m] = (int8_t)(q < -128 ? -128 : q > 127 ? 127 : q);
+    int16_t levels[TM_LOG_MEL_BINS]; /* log units above the absolute floor */
+    tm_log_mel_push_log(s, hop, levels);
+    for (unsigned m = 0; m < TM_LOG_MEL_BINS; m++)
+        levels[m] = (int16_t)larger(levels[m] - tm_log_mel_floor[m], 0);
+    if (TM_LOG_MEL_MEAN_REMOVAL) {
+        remove_mean(s, levels, features);
+    } else {
+        for (unsigned m = 0; m < TM_LOG_MEL_BINS; m++)
+            features[m] = steps(levels[m] + tm_log_mel_floor[m] - TM_LOG_MEL_FIXED_REFERENCE);
     }
 }

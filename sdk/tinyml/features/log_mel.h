@@ -15,7 +15,8 @@
 typedef struct {
     uint32_t frame[TM_FFT_PAIRS];        /* the last 512 samples, two a word, oldest first */
     int32_t spectrum[2 * TM_FFT_PAIRS];  /* scratch between calls */
-    int64_t mean[TM_LOG_MEL_BINS];       /* mean energy of each mel bin */
+    int32_t mean[TM_LOG_MEL_BINS];       /* mean level of each mel bin, 1/4096 log unit above its floor */
+    int32_t loudest;                     /* level of the loudest mel bin of late, same unit */
     uint32_t frames;                     /* frames seen, up to the length of the mean */
 } tm_log_mel;
 
@@ -25,7 +26,7 @@ void tm_log_mel_reset(tm_log_mel *s);
 /* hop: TM_LOG_MEL_HOP_SAMPLES samples. features: TM_LOG_MEL_BINS values, written. */
 void tm_log_mel_push(tm_log_mel *s, const int16_t *hop, int8_t *features);
 
-/* The same frame's log energies before mean removal, in 1/512 of log2; the mean is not updated. */
-void tm_log_mel_push_log(tm_log_mel *s, const int16_t *hop, int16_t *log_energies);
+/* As tm_log_mel_push, but gives log energies before floor and mean removal, in 1/512 of log2, and leaves the mean. */
+void tm_log_mel_push_log(tm_log_mel *s, const int16_t *hop, int16_t *logs);
 
 #endif

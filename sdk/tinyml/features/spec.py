@@ -17,7 +17,9 @@ STEP_DB = 0.5
 LOG_UNITS_PER_OCTAVE = 512  # of power
 FULL_SHIFT = 6  # right shift of the window's products for a full-scale frame, see fft.h
 FIXED_REFERENCE_DBFS = -10.0
-FLOOR_ABOVE_QUANTISATION_DB = 15.0
+FLOOR_ABOVE_ROUNDING_DB = 5.0
+RANGE_DB = 40.0
+RELEASE_DB_PER_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -35,14 +37,17 @@ class LogMelSpec:
         Base 2, in units of 1/512 (`log_unit_db` = 0.00588 dB of power); `log_offset_db` + `log_unit_db` * value is
         the energy in dB of the same computation in floating point on samples in [-1, 1).
     Floor
-        Energies below `floor_dbfs` (per mel bin: 15 dB over white int16 rounding noise through that bin's filter, the
-        same -83 dBFS of white noise everywhere) count as the floor. `process_log` shows energies without it.
+        Each mel bin's level counts from its absolute floor: `floor_dbfs`, 5 dB over white int16 rounding noise seen
+        through that bin's filter (white noise of -93 dBFS). What is lower counts as the floor. `process_log` has no
+        floor.
     Mean removal
-        The mean is of the energy of each mel bin, not of its logarithm: m += a * (e - m), a = max(1 / n, hop / time
-        constant) for the n-th frame (rounded to 1/4096). So the first frames average evenly, there is no other
-        initial state, and afterwards the time constant is `mean_time_constant_s`. The feature is
-        log max(e, floor) - log max(m, floor). A constant gain cancels from the first frame on, and since m >= a * e
-        in the very frame, what lies deep in noise or below the floor (pauses) cannot move the mean of what does not.
+        A moving floor, common to all mel bins, stands 40 dB under the loudest level of late (in dB over the absolute
+        floors; the loudest level rises at once and falls by 2 dB/s). Levels under it count as the floor, and means that it
+        overtakes are lifted to it. The mean of each mel bin is m += a * (level - m), a = max(1 / n, hop / time
+        constant) for the n-th frame, so the first frames average evenly, there is no other initial state, and the time
+        constant is then `mean_time_constant_s`. The feature is level - m. A constant gain cancels from the first
+        frame on; pauses cannot betray it, because what sinks into the rounding noise at a low gain lies under the moving
+        floor at every gain. A mel bin that holds nothing (above 4 kHz in telephone speech) gives exactly 0.
     Output
         int8, 0.5 dB a step, 0 = the bin's mean, saturating. With `mean_removal=False` 0 stands for -10 dB of the
         float energy above.
@@ -133,9 +138,9 @@ class LogMelSpec:
 
     @cached_property
     def floor_dbfs(self) -> np.ndarray:
-        """float64[mel_bins]: the floor in dB of float energies, samples in [-1, 1)."""
+        """float64[mel_bins]: the absolute floor in dB of float energies, samples in [-1, 1)."""
         noise = np.sum(self.window**2) / 12 / 2.0**30 * self.filters.sum(axis=0)
-        return 10 * np.log10(noise) + FLOOR_ABOVE_QUANTISATION_DB
+        return 10 * np.log10(noise) + FLOOR_ABOVE_ROUNDING_DB
 
     @property
     def digest(self) -> str:

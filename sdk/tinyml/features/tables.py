@@ -11,6 +11,8 @@ import numpy as np
 from tinyml.features.spec import (
     FFT_POINTS,
     FIXED_REFERENCE_DBFS,
+    RANGE_DB,
+    RELEASE_DB_PER_S,
     STEP_DB,
     LogMelSpec,
 )
@@ -21,7 +23,8 @@ SOURCES = ("fft.c", "log_mel.c", "mel.c")
 HEADERS = ("fft.h", "fixed_point.h", "fixed_point_dsp.h", "log_mel.h", "mel.h")
 HOST_SOURCE = "log_mel_host.c"
 PAIRS = FFT_POINTS // 2
-ALPHA_BITS = 12
+ALPHA_BITS = 28
+FINE_BITS = 12
 STEP_BITS = 20
 
 
@@ -47,7 +50,9 @@ class Tables:
     floor: np.ndarray  # int16[mel_bins], log units
     log2: np.ndarray  # int16[33]: Q14 log2(1 + i / 32)
     step: int  # int8 steps per log unit, Q20
-    alpha: int  # Q12
+    alpha: int  # share of the newest frame in the mean, Q28
+    range: int  # log units
+    release: int  # 1/4096 log units a frame
     fixed_reference: int  # log units
 
 
@@ -69,6 +74,8 @@ def tables(spec: LogMelSpec) -> Tables:
         log2=np.rint(np.log2(1 + np.arange(33) / 32) * 2**14).astype(np.int16),
         step=round(spec.log_unit_db / STEP_DB * 2**STEP_BITS),
         alpha=round(2**ALPHA_BITS / spec.mean_frames),
+        range=round(RANGE_DB * units),
+        release=round(RELEASE_DB_PER_S * spec.hop_ms / 1000 * units * 2**FINE_BITS),
         fixed_reference=round((FIXED_REFERENCE_DBFS - spec.log_offset_db) * units),
     )
 
@@ -108,7 +115,9 @@ def _config_h(spec: LogMelSpec, t: Tables) -> str:
         ("BINS", spec.mel_bins),
         ("MEAN_REMOVAL", int(spec.mean_removal)),
         ("MEAN_FRAMES", f"{spec.mean_frames}u"),
-        ("MEAN_ALPHA_Q12", t.alpha),
+        ("MEAN_ALPHA", t.alpha),
+        ("RANGE", t.range),
+        ("RELEASE", t.release),
         ("FIXED_REFERENCE", t.fixed_reference),
         ("STEP_Q20", t.step),
     ):
