@@ -134,4 +134,4 @@ def test_recordings_and_enrolled_clips_weigh_more(clips: Manifest) -> None:
 def test_words_stand_out_of_the_background(clips: Manifest) -> None:
     test = made(clips, "test")
     loudest = test.x.reshape(len(test), -1).max(axis=1)
-    assert np.median(loudest[test.clip >= 0]) > np.median(loudest[test.clip < 0]) + 20
+    assert np.median(loudest[test.clip >= 0]) > np.median(loudest[test.clip < 0]) + 8

@@ -18,6 +18,7 @@ _SYNCHRONOUS = 2  # AUDIO_OUTPUT_SYNCHRONOUS: espeak_Synth returns when the call
 _DO_NOT_EXIT = 0x8000  # espeakINITIALIZE_DONT_EXIT
 _RATE, _PITCH, _RANGE = 1, 3, 4  # espeak_PARAMETER
 _UTF8 = 1
+_SEED = 1
 _PHONEME_SEPARATOR = ord("_") << 8
 
 
@@ -56,6 +57,8 @@ class _Engine:
             ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint, ctypes.c_int, ctypes.c_uint, ctypes.c_uint,
             ctypes.c_void_p, ctypes.c_void_p,
         ]  # fmt: skip
+        self._lib.espeak_ng_SetRandSeed.argtypes = [ctypes.c_long]
+        self._libc = None if sys.platform == "win32" else ctypes.CDLL(None)
 
     def _take(self, samples: Any, count: int, _events: Any) -> int:
         if samples and count > 0:
@@ -72,12 +75,19 @@ class _Engine:
         self._use(request["voice"])
         for parameter, key in ((_RATE, "rate"), (_PITCH, "pitch"), (_RANGE, "range")):
             self._lib.espeak_SetParameter(parameter, int(request[key]), 0)
+        self._reseed()
         self._samples.clear()
         text = request["text"].encode()
         status = self._lib.espeak_Synth(text, len(text) + 1, 0, 0, 0, _UTF8, None, None)
         if status != 0:
             raise ValueError(f"espeak_Synth returned {status}")
         return bytes(self._samples)
+
+    def _reseed(self) -> None:
+        """Breath noise comes from espeak's generator, seeded with the time at start, and from the C library's."""
+        self._lib.espeak_ng_SetRandSeed(_SEED)
+        if self._libc is not None:
+            self._libc.srand(_SEED)
 
     def phonemes(self, request: dict[str, Any]) -> str:
         self._use(request["voice"])

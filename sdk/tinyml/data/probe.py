@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import soundfile
@@ -75,8 +76,15 @@ def _check_complete(path: Path) -> None:
                 file.seek(length + length % 2, 1)
             raise UnusableAudio("truncated: a WAV without samples")
         if magic == b"OggS":
-            file.seek(max(0, size - 65_307 - 27))  # an Ogg page is at most that long
-            tail = file.read()
-            last = tail.rfind(b"OggS")
-            if last < 0 or len(tail) < last + 6 or not tail[last + 5] & 4:
-                raise UnusableAudio("truncated: the Ogg stream has no end")
+            _check_ogg_end(file, size)
+
+
+def _check_ogg_end(file: BinaryIO, size: int) -> None:
+    """The last page must be whole and flagged as the end of its stream. Source: RFC 3533, section 6."""
+    file.seek(max(0, size - 2 * 65_307))  # an Ogg page is at most 65,307 bytes long
+    tail = file.read()
+    page = tail[tail.rfind(b"OggS") :]
+    if len(page) < 27 or len(page) < 27 + page[26] or len(page) < 27 + page[26] + sum(page[27 : 27 + page[26]]):
+        raise UnusableAudio("truncated: the last Ogg page is cut")
+    if not page[5] & 4:
+        raise UnusableAudio("truncated: the Ogg stream has no end")

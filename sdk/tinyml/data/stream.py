@@ -134,8 +134,9 @@ def evaluation_stream(pcm: np.ndarray, rng: np.random.Generator, *, noise_dbfs: 
 def plain_stream(pcm: np.ndarray, rng: np.random.Generator) -> Stream:
     """`evaluation_stream` with the place of the word, and half a second more of noise so that windows can move."""
     start, end = word_bounds(pcm)
+    judged = evaluation_stream(pcm, rng)
     more = to_int16(effects.background_noise(SAMPLE_RATE_HZ // 2, -60.0, rng) / FULL_SCALE)
-    stream = np.concatenate([evaluation_stream(pcm, rng), more])
+    stream = np.concatenate([judged, more])
     return Stream(stream, SAMPLE_RATE_HZ + start, SAMPLE_RATE_HZ + end)
 
 

@@ -8,11 +8,9 @@ pitch and tempo are asked for in advance so that they stay natural.
 from __future__ import annotations
 
 import os
-import queue
 import random
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,7 +36,7 @@ from tinyml.errors import Progress, ProjectError, no_progress
 
 OTHER_ENGINES_SHARE = 0.25
 LEVEL_DBFS = -20.0
-_BATCH = 64
+_BATCH = 128
 _NATURAL_RATE = 441
 _RATE_STEPS = (392, 406, 420, 441, 462, 476, 490)  # /441: scales formants by -11 % to +11 %
 
@@ -147,32 +145,28 @@ def _order(label: str, split: str, text: str, voice: Timbre, rng: random.Random)
     )  # fmt: skip
 
 
-def _make(orders: list[_Order], folder: Path, others: dict[str, Engine], jobs: int, progress: Progress) -> list[Clip]:
+def _make(
+    orders: list[_Order], folder: Path, others: dict[str, Engine], jobs: int, progress: Progress
+) -> list[Clip]:
     for label in {o.label for o in orders}:
         (folder / label).mkdir()
     numbered = list(enumerate(orders))
     batches = [numbered[i : i + _BATCH] for i in range(0, len(numbered), _BATCH)]
-    idle: queue.SimpleQueue[Espeak] = queue.SimpleQueue()
     made: list[Clip] = []
-    with ExitStack() as stack:
-        for _ in range(jobs):
-            idle.put(stack.enter_context(Espeak()))
-        pool = ThreadPoolExecutor(jobs)
-        stack.callback(pool.shutdown, cancel_futures=True)
-        for done, clips in enumerate(pool.map(lambda b: _make_batch(b, folder, others, idle), batches), 1):
+    pool = ThreadPoolExecutor(jobs)
+    try:
+        for done, clips in enumerate(pool.map(lambda batch: _make_batch(batch, folder, others), batches), 1):
             made += clips
             progress("synthesising speech", min(done * _BATCH, len(orders)), len(orders))
+    finally:
+        pool.shutdown(cancel_futures=True)
     return made
 
 
-def _make_batch(
-    batch: list[tuple[int, _Order]], folder: Path, others: dict[str, Engine], idle: queue.SimpleQueue[Espeak]
-) -> list[Clip]:
-    espeak = idle.get()
-    try:
+def _make_batch(batch: list[tuple[int, _Order]], folder: Path, others: dict[str, Engine]) -> list[Clip]:
+    """Clips of one batch, by a fresh espeak: its noise and flutter depend on what a process said before."""
+    with Espeak() as espeak:
         speeches = iter(espeak.speak([_utterance(o) for _, o in batch if o.voice.engine == ESPEAK]))
-    finally:
-        idle.put(espeak)
     clips = []
     for number, order in batch:
         if order.voice.engine == ESPEAK:
