@@ -19,7 +19,8 @@ _PROGRAM = """
 uint8_t g_arena[M_ARENA_BYTES] __attribute__((aligned(M_ARENA_ALIGN)));
 void Reset_Handler(void);
 extern uint32_t __stack_top;
-__attribute__((used, section(".vectors"))) static const void *const vectors[2] = {&__stack_top, (const void *)Reset_Handler};
+__attribute__((used, section(".vectors"))) static const void *const vectors[2] = {
+    &__stack_top, (const void *)Reset_Handler};
 __attribute__((noreturn, used)) void Reset_Handler(void)
 {
     *(volatile uint32_t *)0xE000ED88 |= 0xFU << 20; /* CPACR: the FPU, where compilers keep registers */
@@ -46,16 +47,19 @@ def cortex_m4() -> Board:
     return load_board("nrf52840")
 
 
-def build(compiled: Compiled, compiler: str, folder: Path) -> Path:
-    """An ELF that runs `compiled` once, built with zig or gcc and the product's own flags."""
+def build(compiled: Compiled, compiler: str, folder: Path, flags: tuple[str, ...] = ()) -> Path:
+    """An ELF that runs `compiled` once, built with zig or gcc, the product's own flags and `flags`."""
     sources = write(compiled, folder / "model")
     (folder / "program.c").write_text(_PROGRAM)
     (folder / "program.ld").write_text(_LINKER_SCRIPT)
     tool = select(compiler, cortex_m4().isa)
     program = Object(folder / "program.c", ("-Wno-pedantic",))
-    objects = tool.compile([program, Object(sources.sources[0])], folder / "obj", include_dirs=[sources.include_dir])
-    flags = ["-T", str(folder / "program.ld"), "-Wl,--gc-sections", "-Wl,--entry=Reset_Handler", "-Wl,-z,max-page-size=16"]
-    return tool.link(objects, folder / f"{compiler}.elf", flags=flags)
+    model = Object(sources.sources[0], flags)
+    objects = tool.compile([program, model], folder / "obj", include_dirs=[sources.include_dir])
+    layout = ["-T", str(folder / "program.ld"), "-Wl,-z,max-page-size=16"]
+    return tool.link(
+        objects, folder / f"{compiler}.elf", flags=[*layout, "-Wl,--gc-sections", "-Wl,--entry=Reset_Handler"]
+    )
 
 
 def run(compiled: Compiled, elf: Path, graph: Graph, inputs: tuple[np.ndarray, ...]) -> dict[str, np.ndarray]:

@@ -15,7 +15,7 @@ import bare_board  # noqa: E402
 from case_graph import CaseGraph, all_cases  # noqa: E402
 
 from tinyml.board import Isa  # noqa: E402
-from tinyml.compiler import HostModel, compile_graph  # noqa: E402
+from tinyml.compiler import Compiled, HostModel, compile_graph  # noqa: E402
 
 HOST_TARGETS = ("portable", "simd")
 BOARD_TARGETS = ("zig", "gcc")
@@ -37,6 +37,7 @@ class Answers:
     def __init__(self, cases: CaseGraph, folder: Path) -> None:
         self._cases, self._folder = cases, folder
         self._known: dict[str, dict[str, np.ndarray]] = {}
+        self._programs: dict[str, tuple[Compiled, Path]] = {}
 
     def __getitem__(self, target: str) -> dict[str, np.ndarray]:
         if target not in self._known:
@@ -49,11 +50,17 @@ class Answers:
         return dict(zip(self._cases.graph.outputs, model.invoke(*self._cases.data), strict=True))
 
     def _board(self, target: str) -> dict[str, np.ndarray]:
+        compiled, elf = self.program(target)
+        return bare_board.run(compiled, elf, self._cases.graph, self._cases.data)
+
+    def program(self, target: str) -> tuple[Compiled, Path]:
+        """The ELF of all cases for the board, built with `target`."""
         if target == "gcc" and shutil.which("arm-none-eabi-gcc") is None:
             pytest.skip("arm-none-eabi-gcc is not on PATH")
-        compiled = compile_graph(self._cases.graph, bare_board.cortex_m4().isa, canary=True)
-        elf = bare_board.build(compiled, target, self._folder / target)
-        return bare_board.run(compiled, elf, self._cases.graph, self._cases.data)
+        if target not in self._programs:
+            compiled = compile_graph(self._cases.graph, bare_board.cortex_m4().isa, canary=True)
+            self._programs[target] = compiled, bare_board.build(compiled, target, self._folder / target)
+        return self._programs[target]
 
 
 @pytest.fixture(scope="session")

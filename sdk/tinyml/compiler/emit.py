@@ -82,8 +82,8 @@ def _shape_macros(w: CWriter, prefix: str, side: str, kind: TensorType) -> None:
 
 def _sides(graph: Graph) -> list[tuple[str, str]]:
     """("input", value), ("input_1", value) ... ("output", value) ...: the interface's names of inputs and outputs."""
-    named = [("input", v, i) for i, v in enumerate(graph.inputs)] + [("output", v, i) for i, v in enumerate(graph.outputs)]
-    return [(side if i == 0 else f"{side}_{i}", value) for side, value, i in named]
+    sides = (("input", graph.inputs), ("output", graph.outputs))
+    return [(side if i == 0 else f"{side}_{i}", value) for side, values in sides for i, value in enumerate(values)]
 
 
 def _accessor(prefix: str, side: str) -> str:
@@ -96,8 +96,8 @@ def _header(graph: Graph, plan: Plan, prefix: str) -> str:
     upper, w = prefix.upper(), CWriter()
     w.line(f"/* Network `{graph.name}`: generated, do not edit.")
     w.line(" *")
-    w.line(f" * Fill the input in the arena, call {prefix}_invoke, read the output. The arena is {upper}_ARENA_BYTES long")
-    w.line(f" * and aligned to {upper}_ARENA_ALIGN; invoking overwrites the input. No code uses the scales. */")
+    w.line(f" * Fill the input in the arena, call {prefix}_invoke, read the output. The arena has {upper}_ARENA_BYTES")
+    w.line(f" * and is aligned to {upper}_ARENA_ALIGN; invoking overwrites the input. No code uses the scales. */")
     w.line(f"#ifndef {upper}_H")
     w.line(f"#define {upper}_H")
     w.line()

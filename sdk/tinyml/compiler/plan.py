@@ -144,7 +144,8 @@ def _lifetimes(
             last[name] = end
         if keep_all:
             first[name] = 0
-    items = [_Item(n, sizes[n], _align(sizes[n], TENSOR_ALIGN) + guard_bytes, first[n], last[n], "tensor") for n in first]
+    words = {n: _align(sizes[n], TENSOR_ALIGN) + guard_bytes for n in first}
+    items = [_Item(n, sizes[n], words[n], first[n], last[n], "tensor") for n in first]
     for number, step in enumerate(steps):
         if step.scratch_bytes:
             size = _align(step.scratch_bytes, TENSOR_ALIGN) + guard_bytes
@@ -162,7 +163,7 @@ def _lower_bound(items: Sequence[_Item], pairs: Mapping[tuple[str, str], Overlap
         gain = 0
         for (read, target), overlap in pairs.items():
             if target == written:
-                together = max(overlap.least_bytes + size[read], size[written]) - min(0, overlap.least_bytes)
+                together = max(max(0, overlap.least_bytes) + size[read], size[written])
                 gain += max(0, size[read] + size[written] - together)
         saved[first[written]] += min(gain, size[written])
     return max((sum(i.size for i in items if i.first <= s <= i.last) - saved[s] for s in saved), default=0)
@@ -178,10 +179,11 @@ def _place(order: Sequence[_Item], pairs: Mapping[tuple[str, str], Overlap]) -> 
             at = offsets[other.name]
             candidates.add(at + other.size)
             if (other.name, item.name) in pairs:
-                candidates.add(at - _align(pairs[other.name, item.name].least_bytes, TENSOR_ALIGN))
+                candidates.add(at - _align(max(0, pairs[other.name, item.name].least_bytes), TENSOR_ALIGN))
             if (item.name, other.name) in pairs:
-                candidates.add(at + _align(pairs[item.name, other.name].least_bytes, TENSOR_ALIGN))
-        fits = [c for c in candidates if c >= 0 and all(_compatible(item, c, o, offsets[o.name], pairs) for o in others)]
+                candidates.add(at + _align(max(0, pairs[item.name, other.name].least_bytes), TENSOR_ALIGN))
+        placed_at = [(o, offsets[o.name]) for o in others]
+        fits = [c for c in candidates if c >= 0 and all(_compatible(item, c, o, at, pairs) for o, at in placed_at)]
         peak = max((offsets[p.name] + p.size for p in placed), default=0)
         offsets[item.name] = min(fits, key=lambda c: (max(peak, c + item.size), _gap(c, item, others, offsets), c))
         placed.append(item)

@@ -10,35 +10,33 @@ from tinyml.compiler.plan import Plan, Step, plan_memory
 from tinyml.ir.graph import Graph, Node
 from tinyml.ir.op import Variant
 
+_SLOWER = 1.15  # what a layer may lose for a smaller arena
+
 
 def schedule(
     graph: Graph, isa: Isa, prefix: str, *, keep_all: bool = False, guard_bytes: int = 0
 ) -> tuple[tuple[Layer, ...], Plan, dict[str, str]]:
     """Layers in execution order, the plan, and the buffer (value whose memory is used) of every computed value.
 
-    The fastest variant of each node is chosen; a slower one with less scratch replaces it where that alone
-    makes the arena smaller without costing more than a tenth of the layer's cycles.
+    Every node gets its fastest variant, unless one with less scratch that is nearly as fast makes
+    the whole arena smaller.
     """
-    chosen = {node.name: _fastest(graph, node, isa) for node in graph.nodes}
-    buffers = _buffers(graph, chosen)
+    fast = {node.name: _fastest(graph, node, isa) for node in graph.nodes}
+    buffers = _buffers(graph, fast)
 
-    def planned() -> Plan:
-        return plan_memory(_steps(graph, chosen, buffers), _sizes(graph, buffers), _unique(graph.inputs, buffers),
+    def planned(variants: Mapping[str, Variant]) -> Plan:
+        return plan_memory(_steps(graph, variants, buffers), _sizes(graph, buffers), _unique(graph.inputs, buffers),
                            _unique(graph.outputs, buffers), keep_all=keep_all, guard_bytes=guard_bytes)  # fmt: skip
 
-    plan = planned()
-    for node in graph.nodes:
-        fast = chosen[node.name]
-        for other in _lighter(graph, node, isa, fast):
-            chosen[node.name] = other
-            trial = planned()
-            if trial.arena_bytes < plan.arena_bytes:
-                plan, fast = trial, other
-        chosen[node.name] = fast
+    chosen = {node.name: _lightest(graph, node, isa, fast[node.name]) for node in graph.nodes}
+    plan = planned(chosen)
+    for name in [n for n in fast if chosen[n] != fast[n]]:
+        trial = {**chosen, name: fast[name]}
+        trial_plan = planned(trial)
+        if trial_plan.arena_bytes <= plan.arena_bytes:
+            chosen, plan = trial, trial_plan
     nodes = [n for n in graph.nodes if chosen[n.name].kernel_file]
-    layers = tuple(
-        Layer.of(graph, node, chosen[node.name], index, prefix) for index, node in enumerate(nodes)
-    )  # fmt: skip
+    layers = tuple(Layer.of(graph, node, chosen[node.name], index, prefix) for index, node in enumerate(nodes))
     return layers, plan, buffers
 
 
@@ -47,11 +45,14 @@ def _fastest(graph: Graph, node: Node, isa: Isa) -> Variant:
     return min(node.op.variants(isa, *kinds), key=lambda v: node.op.cost(v, *kinds).cycles)
 
 
-def _lighter(graph: Graph, node: Node, isa: Isa, fast: Variant) -> list[Variant]:
+def _lightest(graph: Graph, node: Node, isa: Isa, fast: Variant) -> Variant:
+    """The variant with the least scratch among those that are about as fast and may overlap as much."""
     kinds = graph.input_types(node)
-    limit = 1.1 * node.op.cost(fast, *kinds).cycles
-    return [v for v in node.op.variants(isa, *kinds)
-            if v.scratch_bytes < fast.scratch_bytes and node.op.cost(v, *kinds).cycles <= limit]  # fmt: skip
+    limit = _SLOWER * node.op.cost(fast, *kinds).cycles
+    allowed = node.op.overlap(fast, *kinds)
+    rivals = [v for v in node.op.variants(isa, *kinds)
+              if node.op.cost(v, *kinds).cycles <= limit and node.op.overlap(v, *kinds) == allowed]  # fmt: skip
+    return min(rivals, key=lambda v: (v.scratch_bytes, node.op.cost(v, *kinds).cycles))
 
 
 def _buffers(graph: Graph, chosen: Mapping[str, Variant]) -> dict[str, str]:
@@ -81,6 +82,7 @@ def _steps(graph: Graph, chosen: Mapping[str, Variant], buffers: Mapping[str, st
         reads = [buffers[v] for v in graph.activations(node)]
         allowed = node.op.overlap(variant, *graph.input_types(node))
         target = buffers[node.outputs[0]]
-        pairs = {(r, target): o for r, o in zip(reads, allowed, strict=True) if o is not None and len(node.outputs) == 1}
-        steps.append(Step(node.name, tuple(reads), tuple(buffers[v] for v in node.outputs), pairs, variant.scratch_bytes))
+        pairs = {(r, target): o for r, o in zip(reads, allowed, strict=True) if o is not None}
+        writes = tuple(buffers[v] for v in node.outputs)
+        steps.append(Step(node.name, tuple(reads), writes, pairs if len(writes) == 1 else {}, variant.scratch_bytes))
     return steps

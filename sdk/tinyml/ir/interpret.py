@@ -20,7 +20,8 @@ def interpret(graph: Graph, *inputs: np.ndarray, keep: bool = False) -> tuple[np
     for name, data in zip(graph.inputs, inputs, strict=True):
         kind, data = graph.types[name], np.asarray(data)
         if data.dtype.name != kind.dtype or data.shape[1:] != kind.shape[1:] or data.ndim != len(kind.shape):
-            raise GraphError(f"input `{name}` is {data.dtype.name}{list(data.shape)}, not {kind.dtype}{list(kind.shape)}")
+            found = f"{data.dtype.name}{list(data.shape)}"
+            raise GraphError(f"input `{name}` is {found}, not {kind.dtype}{list(kind.shape)}")
         values[name] = data
     for name, const in graph.consts.items():
         if const.data is None:

@@ -60,6 +60,11 @@ class Overlap:
     least_bytes: int = 0
     exact: bool = False
 
+    @classmethod
+    def anywhere(cls) -> Overlap:
+        """For operators that have read all of the input before they write the first output."""
+        return cls(-(2**31))
+
     def allows(self, distance: int) -> bool:
         return distance == self.least_bytes if self.exact else distance >= self.least_bytes
 

@@ -38,8 +38,8 @@ def _swap(new: Path, place: Path) -> None:
     """Rename `new` to `place`; a folder cannot be renamed over a full one, so the old one steps aside first."""
     old = place.with_name(f"{place.name}.{os.getpid()}.old")
     if place.exists():
-        os.replace(place, old)
-    os.replace(new, place)
+        place.replace(old)
+    new.replace(place)
     shutil.rmtree(old, ignore_errors=True)
 
 

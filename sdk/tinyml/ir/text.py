@@ -20,7 +20,9 @@ from tinyml.ir.op import GraphError, operators
 from tinyml.ir.tensor import Const, QuantParams, TensorType
 
 FORMAT_VERSION = 1
-_TYPE = re.compile(r"(?P<name>\w+): (?P<dtype>\w+)\[(?P<shape>[\d,]*)\](?: (?P<quant>q\(.*\)))?(?: sha256:(?P<sha>\w+))?\Z")
+_TYPE = re.compile(
+    r"(?P<name>\w+): (?P<dtype>\w+)\[(?P<shape>[\d,]*)\](?: (?P<quant>q\(.*\)))?(?: sha256:(?P<sha>\w+))?\Z"
+)
 _GRAPH = re.compile(r"graph (\w+)\((.*)\) -> \((.*)\)\Z")
 
 
@@ -63,7 +65,8 @@ def from_text(text: str) -> Graph:
         except GraphError:
             raise
         except (ValueError, TypeError, KeyError, AttributeError, SyntaxError) as error:
-            raise GraphError(f"line {number} of the graph cannot be read: {line[:80]}", details=(str(error),)) from error
+            message = f"line {number} of the graph cannot be read: {line[:80]}"
+            raise GraphError(message, details=(str(error),)) from error
     names, outputs = (tuple(v for v in part.split(", ") if v) for part in head.group(2, 3))
     return Graph(head.group(1), names, outputs, tuple(nodes), types, consts)
 

@@ -81,7 +81,8 @@ class Add:
 
     @classmethod
     def cases(cls) -> Iterable[Case]:
-        for name, (a, b, out) in {"equal": (0.1, 0.1, 0.2), "uneven": (0.013, 0.2, 0.11), "loud": (1.0, 3.0, 0.01)}.items():
+        scales = {"equal": (0.1, 0.1, 0.2), "uneven": (0.013, 0.2, 0.11), "loud": (1.0, 3.0, 0.01)}
+        for name, (a, b, out) in scales.items():
             for first, second in ((-128, 127), (0, -5), (127, -128)):
                 types = (TensorType((1, 3, 3, 5), "int8", QuantParams((a,), first)),
                          TensorType((1, 3, 3, 5), "int8", QuantParams((b,), second)))  # fmt: skip

@@ -16,6 +16,7 @@ from tinyml.ops import golden, scaling
 from tinyml.ops.gemm_packing import gemm_stream, gemm_stream_bytes, groups_of
 from tinyml.ops.window import Window
 
+Types = tuple[TensorType, ...]
 PORTABLE = "conv2d_s8.h"
 DSP = "conv2d_s8_dsp.h"
 
@@ -23,7 +24,7 @@ DSP = "conv2d_s8_dsp.h"
 @operator("conv2d")
 @dataclass(frozen=True)
 class Conv2d:
-    """`padding` is (top, bottom, left, right), filled with the input's zero point; `out` is the output's quantisation."""
+    """`padding` is (top, bottom, left, right), filled with the input's zero point; `out` quantises the output."""
 
     stride: tuple[int, int]
     padding: tuple[int, int, int, int]
@@ -46,11 +47,11 @@ class Conv2d:
         w = self.window(x, weights)
         return (TensorType((1, w.out_h, w.out_w, w.out_c), "int8", self.out),)
 
-    def check_constants(self, types: tuple[TensorType, ...], weights: Const, bias: Const) -> None:
+    def check_constants(self, types: Types, weights: Const, bias: Const) -> None:
         if weights.data is not None and bias.data is not None:
             scaling.check_accumulators(weights.data.reshape(weights.type.shape[0], -1), bias.data)
 
-    def reference(self, x: np.ndarray, weights: np.ndarray, bias: np.ndarray, *, types: tuple[TensorType, ...]) -> tuple:
+    def reference(self, x: np.ndarray, weights: np.ndarray, bias: np.ndarray, *, types: Types) -> tuple:
         w = self.window(types[0], types[1])
         zero = types[0].quant.zero_point
         padded = w.padded(x, zero)
@@ -83,15 +84,17 @@ class Conv2d:
         w = self.window(x[0], x[1])
         if v.kernel_file == PORTABLE or not w.is_pointwise:
             return (None,)
-        # A block of pixels is read as a whole before its outputs are written; the next one must still be intact.
-        blocks = w.out_pixels // 3
-        ends = [end for end in (3, 3 * blocks, w.out_pixels - 1, 1) if 0 < end < w.out_pixels and (end % 3 == 0 or end > 3 * blocks)]
-        return (Overlap(max((end * (w.out_c - w.in_c) for end in ends), default=0)),)
+        # A block of three pixels (single ones at the end) is read as a whole before its outputs are written. After
+        # `end` pixels the outputs may reach up to the inputs that are still to be read.
+        pixels = w.out_pixels
+        ends = {3 if pixels >= 3 else 1, pixels - (1 if pixels % 3 else 3)}
+        reached = [end * (w.out_c - w.in_c) for end in ends if 0 < end < pixels]
+        return (Overlap(max(reached)) if reached else Overlap.anywhere(),)
 
     def rows_needed(self, out_rows: Range, *x: TensorType) -> tuple[Range, ...]:
         return (self.window(x[0], x[1]).rows_needed(out_rows),)
 
-    def pack(self, v: Variant, types: tuple[TensorType, ...], weights: Const, bias: Const) -> tuple[Packed, ...]:
+    def pack(self, v: Variant, types: Types, weights: Const, bias: Const) -> tuple[Packed, ...]:
         scale = scaling.multipliers(types[0], types[1], self.out, types[1].shape[0], self.rounding)
         if v.kernel_file == DSP:
             rows = weights.data.reshape(types[1].shape[0], -1)
@@ -106,8 +109,8 @@ class Conv2d:
         if v.kernel_file == PORTABLE:
             scaling.portable_kernel_c(w, symbol, "tm_conv2d_s8", self.rounding)
             return
-        w.line(f"static TM_SEPARATE void {symbol}(const int8_t *x, int8_t *y, const tm_window *w, const tm_output *out,")
-        with w.block("    int32_t in_zero_point, const int32_t *stream, void *scratch)"):
+        w.line(f"static TM_SEPARATE void {symbol}(const int8_t *x, int8_t *y, const tm_window *w,")
+        with w.block("    const tm_output *out, int32_t in_zero_point, const int32_t *stream, void *scratch)"):
             w.line(f"tm_conv2d_s8_dsp(x, y, w, out, in_zero_point, stream, scratch, {int('1x1' in v.name)});")
 
     def emit_c(self, v: Variant, w: CWriter, call: Call) -> None:
@@ -145,7 +148,8 @@ class Conv2d:
         yield case("whole_image", (3, 5, 3), 6, (3, 5))
         yield case("dilated", (9, 9, 3), 4, (3, 3), (1, 2), (2, 2, 3, 1), dilation=(2, 3))
         for zero in (-128, 0, 127):
-            yield case(f"zero_points_{zero}".replace("-", "m"), (4, 4, 4), 4, (3, 3), padding=(1, 1, 1, 1), zeros=(zero, -zero - 1))
+            name = f"zero_points_{zero}".replace("-", "m")
+            yield case(name, (4, 4, 4), 4, (3, 3), padding=(1, 1, 1, 1), zeros=(zero, -zero - 1))
         for x, weights in ((127, 127), (-128, 127), (127, -127), (-128, -127)):
             name = f"saturating_{x}_{weights}".replace("-", "m")
             yield case(name, (2, 4, 64), 4, fill=golden.Fill(x, weights), gain=20.0)

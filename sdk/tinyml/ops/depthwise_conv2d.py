@@ -16,6 +16,7 @@ from tinyml.ir.tensor import Const, QuantParams, TensorType
 from tinyml.ops import golden, scaling
 from tinyml.ops.window import Window
 
+Types = tuple[TensorType, ...]
 PORTABLE = "depthwise_conv2d_s8.h"
 DSP = "depthwise_conv2d_s8_dsp.h"
 _MOST_PAIRS = 32  # TM_DEPTHWISE_MOST_PAIRS
@@ -53,7 +54,7 @@ def _stream(weights: np.ndarray, bias: np.ndarray, multiplier: np.ndarray) -> np
 @operator("depthwise_conv2d")
 @dataclass(frozen=True)
 class DepthwiseConv2d:
-    """One filter per channel (multiplier 1). `padding` is (top, bottom, left, right), filled with the input's zero point."""
+    """One filter per channel. `padding` is (top, bottom, left, right), filled with the input's zero point."""
 
     stride: tuple[int, int]
     padding: tuple[int, int, int, int]
@@ -76,11 +77,11 @@ class DepthwiseConv2d:
         w = self.window(x, weights)
         return (TensorType((1, w.out_h, w.out_w, w.out_c), "int8", self.out),)
 
-    def check_constants(self, types: tuple[TensorType, ...], weights: Const, bias: Const) -> None:
+    def check_constants(self, types: Types, weights: Const, bias: Const) -> None:
         if weights.data is not None and bias.data is not None:
             scaling.check_accumulators(weights.data.reshape(-1, weights.type.shape[3]).T, bias.data)
 
-    def reference(self, x: np.ndarray, weights: np.ndarray, bias: np.ndarray, *, types: tuple[TensorType, ...]) -> tuple:
+    def reference(self, x: np.ndarray, weights: np.ndarray, bias: np.ndarray, *, types: Types) -> tuple:
         w = self.window(types[0], types[1])
         zero = types[0].quant.zero_point
         acc = np.zeros((x.shape[0], w.out_h, w.out_w, w.out_c), np.int64) + bias
@@ -118,10 +119,11 @@ class DepthwiseConv2d:
     def rows_needed(self, out_rows: Range, *x: TensorType) -> tuple[Range, ...]:
         return (self.window(x[0], x[1]).rows_needed(out_rows),)
 
-    def pack(self, v: Variant, types: tuple[TensorType, ...], weights: Const, bias: Const) -> tuple[Packed, ...]:
+    def pack(self, v: Variant, types: Types, weights: Const, bias: Const) -> tuple[Packed, ...]:
         scale = scaling.multipliers(types[0], types[1], self.out, types[1].shape[3], self.rounding)
         if v.kernel_file == DSP:
-            folded = scaling.folded_bias(weights.data.reshape(-1, types[1].shape[3]).T, bias, types[0].quant.zero_point)
+            rows = weights.data.reshape(-1, types[1].shape[3]).T
+            folded = scaling.folded_bias(rows, bias, types[0].quant.zero_point)
             return (Packed("stream", _stream(weights.data[0], folded, scale.multiplier)),)
         return (
             Packed("weights", weights.data), Packed("bias", bias.data),
@@ -133,8 +135,8 @@ class DepthwiseConv2d:
             scaling.portable_kernel_c(w, symbol, "tm_depthwise_conv2d_s8", self.rounding)
             return
         height, width, row_bytes, planes = _NAME.match(v.name).groups()
-        w.line(f"static TM_SEPARATE void {symbol}(const int8_t *x, int8_t *y, const tm_window *w, const tm_output *out,")
-        with w.block("    int32_t in_zero_point, const int32_t *stream, void *scratch)"):
+        w.line(f"static TM_SEPARATE void {symbol}(const int8_t *x, int8_t *y, const tm_window *w,")
+        with w.block("    const tm_output *out, int32_t in_zero_point, const int32_t *stream, void *scratch)"):
             w.line("tm_depthwise_conv2d_s8_dsp(x, y, w, out, in_zero_point, stream, scratch, "
                    f"{height}, {width}, {planes}, {row_bytes or 0});")  # fmt: skip
 
@@ -178,7 +180,8 @@ class DepthwiseConv2d:
         for zero in (-128, 0, 127):
             yield case(f"zero_points_{zero}".replace("-", "m"), (4, 5, 4), zeros=(zero, -zero - 1))
         for x, weights in ((127, 127), (-128, 127), (127, -127), (-128, -127)):
-            yield case(f"saturating_{x}_{weights}".replace("-", "m"), (3, 3, 4), fill=golden.Fill(x, weights), gain=20.0)
+            name = f"saturating_{x}_{weights}".replace("-", "m")
+            yield case(name, (3, 3, 4), fill=golden.Fill(x, weights), gain=20.0)
         yield case("huge_bias", (2, 2, 4), bias=2_000_000_000)
         yield case("huge_negative_bias", (2, 2, 4), bias=-2_000_000_000)
         yield case("relu6", (4, 4, 4), zeros=(-128, -100), act=(-100, 20))

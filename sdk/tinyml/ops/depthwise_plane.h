@@ -22,9 +22,17 @@ TM_INLINE void tm_plane_expand(const int8_t *x, const tm_window *w, const tm_pla
     int16_t *row = plane + w->pad_top * shape->row_elements + w->pad_left;
     for (int32_t r = 0; r < rows; r++) {
         const int8_t *cell = x + r * w->in_w * w->in_c;
-        for (int32_t c = 0; c < columns; c++) {
-            row[c] = *cell;
+        int32_t c = 0;
+        for (; c + 2 <= columns; c += 2) {
+            const int32_t first = *cell;
             cell += w->in_c;
+            const int32_t second = *cell;
+            cell += w->in_c;
+            row[c] = (int16_t)first;
+            row[c + 1] = (int16_t)second;
+        }
+        if (c < columns) {
+            row[c] = *cell;
         }
         row += shape->row_elements;
     }

@@ -15,6 +15,7 @@ from tinyml.ir.tensor import Const, QuantParams, TensorType
 from tinyml.ops import golden, scaling
 from tinyml.ops.gemm_packing import gemm_stream, gemm_stream_bytes, groups_of
 
+Types = tuple[TensorType, ...]
 PORTABLE = "fully_connected_s8.h"
 DSP = "fully_connected_s8_dsp.h"
 
@@ -38,11 +39,11 @@ class FullyConnected:
         scaling.multipliers(x, weights, self.out, weights.shape[0], self.rounding)
         return (TensorType((1, weights.shape[0]), "int8", self.out),)
 
-    def check_constants(self, types: tuple[TensorType, ...], weights: Const, bias: Const) -> None:
+    def check_constants(self, types: Types, weights: Const, bias: Const) -> None:
         if weights.data is not None and bias.data is not None:
             scaling.check_accumulators(weights.data, bias.data)
 
-    def reference(self, x: np.ndarray, weights: np.ndarray, bias: np.ndarray, *, types: tuple[TensorType, ...]) -> tuple:
+    def reference(self, x: np.ndarray, weights: np.ndarray, bias: np.ndarray, *, types: Types) -> tuple:
         # Sums of int8 products below 2**31 are exact in float64, where numpy has a fast matrix product.
         product = (x.astype(np.float64) - types[0].quant.zero_point) @ weights.T.astype(np.float64)
         acc = np.rint(product).astype(np.int64) + bias
@@ -63,12 +64,12 @@ class FullyConnected:
         return Cost(x[1].elements, 3 * x[1].elements, 250, gemm_stream_bytes(outputs, inputs), v.scratch_bytes)
 
     def overlap(self, v: Variant, *x: TensorType) -> tuple[Overlap | None, ...]:
-        return (None,)
+        return (Overlap.anywhere() if v.kernel_file == DSP else None,)
 
     def rows_needed(self, out_rows: Range, *x: TensorType) -> tuple[Range, ...]:
         return (Range(0, x[0].shape[0]),)
 
-    def pack(self, v: Variant, types: tuple[TensorType, ...], weights: Const, bias: Const) -> tuple[Packed, ...]:
+    def pack(self, v: Variant, types: Types, weights: Const, bias: Const) -> tuple[Packed, ...]:
         scale = scaling.multipliers(types[0], types[1], self.out, types[1].shape[0], self.rounding)
         if v.kernel_file == DSP:
             folded = scaling.folded_bias(weights.data, bias, types[0].quant.zero_point)

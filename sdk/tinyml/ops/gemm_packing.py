@@ -22,7 +22,8 @@ def gemm_stream(weights: np.ndarray, bias: np.ndarray, multiplier: np.ndarray) -
     words = filled.view("<i4").reshape(pairs, 2, groups).transpose(0, 2, 1).reshape(pairs, 2 * groups)
     ends = np.zeros((2, 2 * pairs), np.int32)
     ends[0, :channels], ends[1, :channels] = bias, multiplier
-    return np.concatenate([ends[0].reshape(pairs, 2), words, ends[1].reshape(pairs, 2)], axis=1).ravel().astype(np.int32)
+    columns = [ends[0].reshape(pairs, 2), words, ends[1].reshape(pairs, 2)]
+    return np.concatenate(columns, axis=1).ravel().astype(np.int32)
 
 
 def gemm_stream_bytes(channels: int, taps: int) -> int:

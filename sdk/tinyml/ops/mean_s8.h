@@ -1,7 +1,7 @@
 /* int8 global mean over the image: the C twin of mean.py.
  *
  * x [pixels][channels], y [channels], same quantisation. The mean of the raw integers is rounded half away from
- * zero. x and y must not overlap. */
+ * zero. y may start at or before x. */
 #ifndef TM_MEAN_S8_H
 #define TM_MEAN_S8_H
 

@@ -1,5 +1,5 @@
 /* int8 global mean for cores with SIMD pairs: four channels at a time, summed in halves of words for up to 255
- * pixels, then in 32 bits. Twin of mean.py. x and y must not overlap. */
+ * pixels, then in 32 bits. Twin of mean.py. y may start at or before x. */
 #ifndef TM_MEAN_S8_DSP_H
 #define TM_MEAN_S8_DSP_H
 

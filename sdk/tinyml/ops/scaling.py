@@ -38,7 +38,9 @@ def multipliers(x: TensorType, weights: TensorType, out: QuantParams, channels: 
     return Multipliers(np.array([m for m, _ in pairs], np.int32), np.array([s for _, s in pairs], np.int32))
 
 
-def finish(acc: np.ndarray, scale: Multipliers, out: QuantParams, low: int, high: int, rounding: Rounding) -> np.ndarray:
+def finish(
+    acc: np.ndarray, scale: Multipliers, out: QuantParams, low: int, high: int, rounding: Rounding
+) -> np.ndarray:
     """int64 accumulators [..., channels] to int8."""
     result = requantize(acc, scale.multiplier, scale.shift, rounding) + out.zero_point
     return np.clip(result, low, high).astype(np.int8)
@@ -59,7 +61,8 @@ def check_weights(weights: TensorType, bias: TensorType, axis: int, channels: in
     if weights.dtype != "int8" or quant is None or quant.zero_point != 0:
         raise GraphError("weights must be int8 with zero point 0")
     if len(quant.scales) not in (1, channels) or (len(quant.scales) > 1 and quant.axis != axis):
-        raise GraphError(f"weights have {len(quant.scales)} scales on axis {quant.axis}; expected 1 or {channels} on {axis}")
+        found = f"{len(quant.scales)} scales on axis {quant.axis}"
+        raise GraphError(f"weights have {found}; expected 1, or {channels} on axis {axis}")
     if bias.dtype != "int32" or bias.shape != (channels,):
         raise GraphError(f"bias is {bias.dtype}{list(bias.shape)}, expected int32[{channels}]")
 
@@ -83,7 +86,7 @@ def check_accumulators(weights: np.ndarray, bias: np.ndarray) -> None:
 
 
 def folded_bias(weights: np.ndarray, bias: Const, zero_point: int) -> np.ndarray:
-    """int32 bias with the input's zero point multiplied in: `bias - zero_point * sum(weights)`; weights [channels, taps]."""
+    """int32 bias less what the zero point contributes, `zero_point * sum(weights)`; weights [channels, taps]."""
     return (bias.data.astype(np.int64) - zero_point * weights.astype(np.int64).sum(axis=1)).astype(np.int32)
 
 

@@ -40,7 +40,9 @@ class Window:
         if len(in_shape) != 4 or in_shape[0] != 1:
             raise GraphError(f"input of shape {list(in_shape)} is not [1, height, width, channels]")
         if min(*kernel, *stride, *dilation, *in_shape) < 1 or min(padding) < 0:
-            raise GraphError(f"sizes, strides {stride} and dilations {dilation} must be positive, padding {padding} not negative")
+            raise GraphError(
+                f"sizes, strides {stride} and dilations {dilation} must be positive, padding {padding} not negative"
+            )
         spans = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
         if padding[0] >= spans[0] or padding[1] >= spans[0] or padding[2] >= spans[1] or padding[3] >= spans[1]:
             raise GraphError(f"padding {padding} reaches past the kernel {kernel}: some windows would see no input")
@@ -72,7 +74,7 @@ class Window:
         return "{" + ", ".join(map(str, astuple(self))) + "}"
 
     def padded(self, x: np.ndarray, value: int) -> np.ndarray:
-        """`x` [B, H, W, C] with `value` around it, exactly as large as the windows reach (cropped if they stop short)."""
+        """`x` [B, H, W, C] with `value` around it, as large as the windows reach (cropped if they stop short)."""
         height = (self.out_h - 1) * self.stride_h + (self.kernel_h - 1) * self.dilation_h + 1
         width = (self.out_w - 1) * self.stride_w + (self.kernel_w - 1) * self.dilation_w + 1
         out = np.full((x.shape[0], height, width, x.shape[3]), value, x.dtype)
