@@ -80,7 +80,9 @@ def test_a_running_application_is_replaced(plug: Plug, board: Board, image, tone
     assert machine.pdm.first_start is not None, "the microphone's DMA is writing into RAM"
     other = image.elf.with_name("other.elf")
     other.write_bytes(image.elf.read_bytes().replace(b"scores ", b"SCORES "))
-    RUNNER.run(Loaded(other), board, DeployOptions())
+    resets: list[int] = []
+    RUNNER.run(Loaded(other), board, DeployOptions(), lambda what, done, total: resets.append(probe.core.resets))
+    assert resets[0] == 1, "its DMA must stop before the flash algorithm uses the RAM"
     assert_programmed(probe, other)
     assert load_segments(other) != load_segments(image.elf)
 
