@@ -85,7 +85,8 @@ def plan_memory(
     if not keep_all:
         last = {i.name: i.last for i in items}
         for number, step in enumerate(steps):
-            pairs.update({k: o for k, o in step.overlap.items() if last[k[0]] == number})
+            dying = {k: o for k, o in step.overlap.items() if last[k[0]] == number and k[0] not in outputs}
+            pairs.update(dying)
     bound = _align(_lower_bound(items, pairs, len(steps)), ARENA_ALIGN)
     best, best_bytes = _stack(items) if keep_all else _search(items, pairs, bound)
     placements = tuple(Placement(i.name, best[i.name], i.bytes, i.first, i.last, i.kind) for i in items)

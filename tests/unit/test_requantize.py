@@ -1,0 +1,103 @@
+"""Requantisation: the C twin bit for bit, and each rounding against the arithmetic it stands for."""
+
+from __future__ import annotations
+
+import ctypes
+from fractions import Fraction
+from math import floor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import tinyml.ir
+from tinyml.ir.requantize import quantize_multiplier, requantize
+from tinyml.toolchain import host_library
+
+ROUNDINGS = ("high", "double", "single")
+INT32 = st.integers(-(2**31), 2**31 - 1)
+SCALES = st.floats(2.0**-30, 2.0**5, exclude_min=True)
+
+
+@pytest.fixture(scope="session")
+def c_twin(tmp_path_factory: pytest.TempPathFactory):
+    source = tmp_path_factory.mktemp("requantize") / "requantize_twin.c"
+    bodies = [
+        f"int32_t twin_{r}(int32_t a, int32_t m, int32_t s);\n"
+        f"int32_t twin_{r}(int32_t a, int32_t m, int32_t s) {{ return tm_requantize_{r}(a, m, s); }}\n"
+        for r in ROUNDINGS
+    ]
+    source.write_text('#include "requantize.h"\n' + "".join(bodies))
+    library = ctypes.CDLL(str(host_library("requantize_twin", [source], include_dirs=[Path(tinyml.ir.__path__[0])])))
+    for name in ROUNDINGS:
+        getattr(library, f"twin_{name}").restype = ctypes.c_int32
+    return library
+
+
+def c_range(acc: int, scale: float) -> bool:
+    """Whether the scaled value fits int32, which the C returns."""
+    return abs(acc * scale) < 2**31 - 2
+
+
+@settings(max_examples=400, deadline=None)
+@given(acc=INT32, scale=SCALES, rounding=st.sampled_from(ROUNDINGS))
+def test_c_twin(c_twin, acc: int, scale: float, rounding: str) -> None:
+    if not c_range(acc, scale):
+        return
+    multiplier, shift = quantize_multiplier(scale, rounding)
+    expected = int(requantize(np.int64(acc), np.int64(multiplier), np.int64(shift), rounding))
+    assert getattr(c_twin, f"twin_{rounding}")(acc, multiplier, shift) == expected
+
+
+@settings(max_examples=300, deadline=None)
+@given(acc=st.integers(-(2**24), 2**24), scale=SCALES)
+def test_high_and_single_round_half_up_once(acc: int, scale: float) -> None:
+    for rounding, bits in (("high", 32), ("single", 31)):
+        multiplier, shift = quantize_multiplier(scale, rounding)
+        exact = Fraction(acc) * multiplier * Fraction(2) ** (shift - bits)
+        if abs(acc) << max(shift, 0) < 2**31:
+            assert int(requantize(np.int64(acc), multiplier, shift, rounding)) == floor(exact + Fraction(1, 2))
+
+
+def gemmlowp(acc: int, multiplier: int, shift: int) -> int:
+    """MultiplyByQuantizedMultiplier as gemmlowp's fixedpoint.h words it, in unlimited integers."""
+    product = (acc << max(shift, 0)) * multiplier
+    nudged = product + (2**30 if product >= 0 else 1 - 2**30)
+    high = abs(nudged) // 2**31 * (1 if nudged >= 0 else -1)
+    exponent = max(-shift, 0)
+    remainder = high & ((1 << exponent) - 1)
+    threshold = ((1 << exponent) - 1 >> 1) + (1 if high < 0 else 0)
+    return (high >> exponent) + (1 if remainder > threshold else 0)
+
+
+@settings(max_examples=300, deadline=None)
+@given(acc=st.integers(-(2**26), 2**26), scale=SCALES)
+def test_double_is_gemmlowp(acc: int, scale: float) -> None:
+    multiplier, shift = quantize_multiplier(scale, "double")
+    if abs(acc) << max(shift, 0) < 2**31:
+        assert int(requantize(np.int64(acc), multiplier, shift, "double")) == gemmlowp(acc, multiplier, shift)
+
+
+@settings(max_examples=300, deadline=None)
+@given(scale=st.floats(2.0**-20, 2.0**15), rounding=st.sampled_from(ROUNDINGS))
+def test_multipliers_are_precise(scale: float, rounding: str) -> None:
+    multiplier, shift = quantize_multiplier(scale, rounding)
+    bits = 32 if rounding == "high" else 31
+    assert 0 <= multiplier < 2**31
+    assert abs(multiplier * 2.0 ** (shift - bits) / scale - 1) < (2**-11 if rounding == "high" else 2**-29)
+    assert rounding != "high" or shift >= 0
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+def test_left_shifts_saturate(rounding: str) -> None:
+    multiplier, shift = quantize_multiplier(8.0, rounding)
+    for acc in (2**31 - 1, -(2**31)):
+        assert np.clip(requantize(np.int64(acc), multiplier, shift, rounding), -128, 127) == (127 if acc > 0 else -128)
+
+
+@pytest.mark.parametrize("scale", [0.0, -1.0, 2.0**16, float("nan")])
+def test_impossible_scales_are_refused(scale: float) -> None:
+    with pytest.raises(ValueError, match="scale"):
+        quantize_multiplier(scale, "high")
