@@ -28,7 +28,7 @@ def test_count_macs_by_hand() -> None:
 def test_width_and_depth() -> None:
     assert count_macs(ds_cnn(width_mult=0.5), SHAPE) < 0.5 * count_macs(ds_cnn(), SHAPE)
     assert count_macs(ds_cnn(depth=2), SHAPE) < count_macs(ds_cnn(), SHAPE) < count_macs(ds_cnn(depth=9), SHAPE)
-    with pytest.raises(ValueError, match="width_mult"):
+    with pytest.raises(ProjectError, match="width_mult"):
         ds_cnn(width_mult=0)
 
 

@@ -11,6 +11,8 @@ from collections import OrderedDict
 import torch
 from torch import nn
 
+from tinyml.errors import ProjectError
+
 # (out_channels, (time stride, frequency stride)) of each depthwise-separable block at width_mult 1.
 BLOCKS: tuple[tuple[int, tuple[int, int]], ...] = (
     (32, (1, 2)),
@@ -69,12 +71,14 @@ def ds_cnn(
     `width_mult` scales the channels (rounded to multiples of 4); `depth` is the number of depthwise-separable
     blocks: beyond the default, blocks of the last width without stride are added. At the defaults an
     inference costs less than 1.4 million multiply-accumulates (see `count_macs`).
-    Raises: ValueError for fewer than two classes, a width_mult outside (0, 4], or windows too small.
+    Raises: ProjectError for fewer than two classes, a width_mult outside (0, 8], or windows below 8 x 8.
     """
-    if classes < 2 or not 0 < width_mult <= 4 or not 1 <= depth <= 16:
-        raise ValueError("ds_cnn needs at least 2 classes, 0 < width_mult <= 4 and a depth of 1 to 16")
-    if min(input_shape) < 8:
-        raise ValueError(f"ds_cnn needs windows of at least 8 frames and 8 bins, not {input_shape}")
+    if classes < 2 or not 0 < width_mult <= 8 or not 1 <= depth <= 16 or min(input_shape) < 8:
+        raise ProjectError(
+            f"ds_cnn cannot be built for {classes} classes, windows of {input_shape}, width_mult {width_mult}, "
+            f"depth {depth}",
+            hint="use at least 2 classes, 8 x 8 windows, width_mult up to 8 and a depth of 1 to 16",
+        )
     blocks = (BLOCKS + ((BLOCKS[-1][0], (1, 1)),) * depth)[:depth]
     scaled = tuple((_rounded(width * width_mult), stride) for width, stride in blocks)
     return DsCnn(classes, _rounded(STEM_CHANNELS * width_mult), scaled, dropout)
