@@ -29,7 +29,7 @@ from tinyml.report import (
     render,
     write_report,
 )
-from tinyml.report.device_figures import layer_cycles, memory_bars, memory_map
+from tinyml.report.device_figures import largest_parts, layer_cycles, memory_bars, memory_map
 from tinyml.report.figures import all_figures, confusion_matrix, moving_average, training_curves, worst_mistakes
 from tinyml.report.theme import DARK, LIGHT
 
@@ -241,6 +241,12 @@ def test_memory_bars_show_use_and_limit(record: RunRecord) -> None:
     assert widths == pytest.approx([1, 10_096 / 262_144, 6000 / 10_096, 4096 / 10_096])
     too_full = memory_bars((replace(record.memories[0], limit_bytes=9_000),), LIGHT).axes[0]
     assert too_full.patches[1].get_facecolor() != ram.patches[1].get_facecolor()
+
+
+def test_many_parts_are_summed_up() -> None:
+    parts = tuple((f".s{i}", 10 * (i + 1)) for i in range(9)) + ((".empty", 0),)
+    assert largest_parts(MemoryUse("RAM", 1000, parts), 4) == [(".s8", 90), (".s7", 80), (".s6", 70), ("other", 210)]
+    assert largest_parts(MemoryUse("RAM", 1000, parts[:2]), 4) == [(".s1", 20), (".s0", 10)]
 
 
 def test_figures_need_only_what_they_show(record: RunRecord) -> None:

@@ -47,7 +47,7 @@ class DeployOptions:
 
 @dataclass(frozen=True)
 class DeployResult:
-    """What a deployment did, or with `planned` what it would do. `lines` is for people; the rest is for programs.
+    """What a deployment did. `summary` is for people, one line each; the rest is for programs.
 
     `bytes_written` were programmed or copied and `bytes_verified` read back from the board and compared;
     `simulation` is set by the virtual board only.
@@ -55,29 +55,14 @@ class DeployResult:
 
     runner: str
     board: str
-    lines: tuple[str, ...]
-    seconds: float = 0.0
-    planned: bool = False
+    summary: tuple[str, ...]
+    seconds: float
     bytes_written: int = 0
     bytes_verified: int = 0
     probe: str | None = None
     file: Path | None = None
     drive: Path | None = None
     simulation: SimResult | None = field(default=None, repr=False)
-
-    def summary(self) -> dict[str, str | int | float | bool | None]:
-        """Plain values for `--json`, without the simulation."""
-        return {
-            "runner": self.runner,
-            "board": self.board,
-            "planned": self.planned,
-            "seconds": round(self.seconds, 3),
-            "bytes_written": self.bytes_written,
-            "bytes_verified": self.bytes_verified,
-            "probe": self.probe,
-            "file": str(self.file) if self.file else None,
-            "drive": str(self.drive) if self.drive else None,
-        }
 
 
 class Runner(Protocol):

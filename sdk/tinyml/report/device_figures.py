@@ -91,7 +91,7 @@ def layer_cycles(layers: Sequence[Layer], theme: Theme) -> Figure:
 
 def memory_bars(memories: Sequence[MemoryUse], theme: Theme) -> Figure:
     """For each memory: how full the board is, and below it what the used part consists of."""
-    rows = [-(-len(memory.parts) // _LEGEND_COLUMNS) for memory in memories]
+    rows = [-(-len(largest_parts(memory, len(theme.series))) // _LEGEND_COLUMNS) for memory in memories]
     figure = new_figure(sum(1.1 + 0.22 * n for n in rows), theme)
     grid = figure.subplots(len(memories), 1, squeeze=False, height_ratios=[1.1 + 0.22 * n for n in rows])
     for memory, legend_rows, axes in zip(memories, rows, grid.flat, strict=True):
@@ -102,6 +102,14 @@ def memory_bars(memories: Sequence[MemoryUse], theme: Theme) -> Figure:
         axes.set_xticks([])
         axes.set_yticks([])
     return figure
+
+
+def largest_parts(memory: MemoryUse, most: int) -> list[tuple[str, int]]:
+    """The parts from the largest down; what would be more than `most` of them is summed up as "other"."""
+    parts = sorted((part for part in memory.parts if part[1]), key=lambda part: -part[1])
+    if len(parts) <= most:
+        return parts
+    return [*parts[: most - 1], ("other", sum(size for _, size in parts[most - 1 :]))]
 
 
 def _draw_memory(axes: Axes, memory: MemoryUse, theme: Theme) -> None:
@@ -115,8 +123,8 @@ def _draw_memory(axes: Axes, memory: MemoryUse, theme: Theme) -> None:
         title += f", limit {memory.limit_bytes:,}"
     axes.text(0, 1.22, title, va="bottom", color=theme.text, fontsize=FONT_PT, fontweight="bold")
     left = 0.0
-    for number, (name, size) in enumerate(memory.parts):
-        colour = theme.series[number % len(theme.series)]
+    for number, (name, size) in enumerate(largest_parts(memory, len(theme.series))):
+        colour = theme.series[number]
         width = size / max(memory.used_bytes, 1)
         axes.barh(0.55, width, left=left, height=0.26, color=colour, edgecolor=theme.background, linewidth=1)
         left += width
