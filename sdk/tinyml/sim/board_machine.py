@@ -62,6 +62,7 @@ class VirtualBoard:
         self.on_missed_buffer: Callable[[int], None] = lambda samples: None
         self._breakpoints: frozenset[int] = frozenset()
         self._fpb_breakpoints: frozenset[int] = frozenset()
+        self._debug_access = False
         self._map_memories()
         self._build_peripherals()
 
@@ -76,7 +77,7 @@ class VirtualBoard:
     def _build_peripherals(self) -> None:
         clock, uicr = Clock(self), Uicr(self)
         self.debug = Debug(self)
-        self.scb = Scb(self, self.exceptions, lambda: self.processor.halt(Halt.RESET))
+        self.scb = Scb(self, self.exceptions, self._request_reset)
         self.systick = SysTick(self, self.exceptions, lambda: self.processor.active_cycles)
         self.nvmc = uicr.nvmc = Nvmc(self, self, uicr)
         self.pdm = Pdm(self, lambda samples: self.on_missed_buffer(samples))
@@ -129,6 +130,7 @@ class VirtualBoard:
         step = len(data) if len(data) in (1, 2) else 4
         for offset in range(0, len(data), step):
             part = data[offset : offset + step]
+            self._debug_access = True
             try:
                 if memory is None:
                     self.bus.write(address + offset, step, int.from_bytes(part, "little"))
@@ -136,6 +138,8 @@ class VirtualBoard:
                     raise BusError("bus error", f"NVMC.CONFIG forbids writing the flash at 0x{address + offset:08x}")
             except BusError as error:
                 raise DeviceError(error.message) from error
+            finally:
+                self._debug_access = False
         self.queue.run_due(self.now)
 
     def __getitem__(self, register: str) -> int:
@@ -260,6 +264,14 @@ class VirtualBoard:
     def _next_change(self, address: int) -> int | None:
         found = self.bus.find(address, 4)
         return found[0].next_change(found[1]) if found else None
+
+    def _request_reset(self) -> None:
+        if self._debug_access:
+            self.reset()
+            return
+        place = locate_access(self.core, self.scb.base + 0xD0C, write=True)
+        self.processor.report("reset", "the firmware asked for a reset (SYSRESETREQ)", place)
+        self.processor.halt(Halt.RESET)
 
     def _io_read(self, address: int, size_bytes: int) -> int:
         try:

@@ -217,11 +217,13 @@ class Core:
             raise error
         return self._classify(failure)
 
-    def run_to(self, address: int) -> None:
-        """Run to `address` in the current block, uncounted."""
-        self.hook.state.reason = StopReason.MISALIGNED  # the hook does nothing while a reason stands
+    def run_uncounted(self, instructions: int) -> None:
+        """Execute straight-line code that the hook neither counts nor checks."""
+        self.flush()
+        self.hook.state.reason = StopReason.INERT
         with contextlib.suppress(unicorn.UcError):
-            self._engine.emu_start(self["pc"] | 1, address)
+            self._engine.emu_start(self["pc"] | 1, NO_ADDRESS, count=instructions)
+        self.flush()
 
     def _classify(self, failure: int | None) -> Stop:
         pc = self["pc"]
@@ -244,6 +246,8 @@ class Core:
             return Stop.BAD_WRITE
         if failure in (unicorn.UC_ERR_FETCH_UNMAPPED, unicorn.UC_ERR_FETCH_PROT):
             return Stop.BAD_FETCH
+        if not self["xpsr"] >> 24 & 1:
+            return Stop.BAD_STATE
         pc = self["pc"]
         if failure == unicorn.UC_ERR_INSN_INVALID and self.read(pc - 2, 2) == _WFE:
             return Stop.WFE

@@ -14,7 +14,7 @@
 
 enum { ALWAYS_TAKEN = 1, MAYBE_TAKEN = 2, SPINS = 4, CHECKED = 8, SEND_EVENT = 16, LAYER = 32, COUNTED = 64 };
 enum { ALIGNMENT = 0, STACK = 1 };
-enum { RUNNING = 0, DEADLINE = 1, UNMASKED = 2, TRANSLATE = 3, MISALIGNED = 4, STACK_OVERRUN = 5, SPINNING = 6, FULL = 7 };
+enum { RUNNING = 0, DEADLINE = 1, UNMASKED = 2, TRANSLATE = 3, MISALIGNED = 4, STACK_OVERRUN = 5, SPINNING = 6, FULL = 7, INERT = 8 };
 
 typedef struct {
     uint64_t runs, taken;
@@ -23,7 +23,7 @@ typedef struct {
 
 /* offset + scale[i] * register[i] is the lowest address of an access, or the stack pointer after it. */
 typedef struct {
-    uint32_t kind, address, offset, terms, conditional;
+    uint32_t kind, address, offset, terms;
     uint32_t reg[2], scale[2];
 } tm_check;
 
@@ -36,7 +36,7 @@ typedef struct {
     tm_block *blocks;
     tm_check *checks, *failed;
     uint64_t *layer_cycles, *layer_calls;
-    tm_block *previous;
+    tm_block *previous, *before; /* the block that ran last, and the one before it */
     uint32_t capacity, used, refill_cycles, reason, watch_mask, primask, basepri, layer, layer_return, event;
     uint32_t stack_limit, stack_top, counted;
     int32_t register_id[16], primask_id, basepri_id, faultmask_id;
@@ -134,6 +134,9 @@ EXPORT void tm_on_block(void *engine, uint64_t address64, uint32_t size, void *u
     tm_block *last = s->previous;
     (void)engine;
     if (s->reason != RUNNING) {
+        if (s->reason != INERT) {
+            s->stop(s->engine); /* a stop inside an IT block takes effect here */
+        }
         return;
     }
     if (last != NULL) {
@@ -188,4 +191,5 @@ EXPORT void tm_on_block(void *engine, uint64_t address64, uint32_t size, void *u
     s->cycles += block->cycles;
     s->instructions += block->instructions;
     s->previous = block;
+    s->before = last;
 }

@@ -41,6 +41,7 @@ class StopReason(IntEnum):
     STACK_OVERRUN = 5
     SPINNING = 6
     FULL = 7
+    INERT = 8
 
 
 class Block(ctypes.Structure):
@@ -58,7 +59,7 @@ class Check(ctypes.Structure):
 
     _fields_ = [
         ("kind", c_uint32), ("address", c_uint32), ("offset", c_uint32), ("terms", c_uint32),
-        ("conditional", c_uint32), ("reg", c_uint32 * 2), ("scale", c_uint32 * 2),
+        ("reg", c_uint32 * 2), ("scale", c_uint32 * 2),
     ]  # fmt: skip
 
 
@@ -73,8 +74,9 @@ class State(ctypes.Structure):
         ("layer_excluded", c_uint64), ("engine", c_void_p), ("stop", c_void_p), ("reg_read", c_void_p),
         ("describe", DESCRIBE), ("blocks", ctypes.POINTER(Block)), ("checks", ctypes.POINTER(Check)),
         ("failed", ctypes.POINTER(Check)), ("layer_cycles", ctypes.POINTER(c_uint64)),
-        ("layer_calls", ctypes.POINTER(c_uint64)), ("previous", ctypes.POINTER(Block)), ("capacity", c_uint32),
-        ("used", c_uint32), ("refill_cycles", c_uint32), ("reason", c_uint32), ("watch_mask", c_uint32),
+        ("layer_calls", ctypes.POINTER(c_uint64)), ("previous", ctypes.POINTER(Block)),
+        ("before", ctypes.POINTER(Block)), ("capacity", c_uint32), ("used", c_uint32), ("refill_cycles", c_uint32),
+        ("reason", c_uint32), ("watch_mask", c_uint32),
         ("primask", c_uint32), ("basepri", c_uint32), ("layer", c_uint32), ("layer_return", c_uint32),
         ("event", c_uint32), ("stack_limit", c_uint32), ("stack_top", c_uint32), ("counted", c_uint32),
         ("register_id", c_int32 * 16), ("primask_id", c_int32), ("basepri_id", c_int32), ("faultmask_id", c_int32),

@@ -1,9 +1,10 @@
 """Checks that the emulator itself does not make: alignment of multiple accesses, and the stack's limit.
 
 Silicon faults on an unaligned LDM, STM, LDRD, STRD, VLDR, VSTR, LDREX or STREX; Unicorn lets them pass. To look at
-every access would cost most of the speed, so each block is analysed once: an address is followed back to a linear form over the
-registers at the block's start. What is aligned for certain needs no check, a linear form is checked before the block
-runs, and what is known only in the middle of the block (a pointer just loaded) is watched at its instruction.
+every access would cost most of the speed, so each block is analysed once: an address is followed back to a linear
+form over the registers at the block's start. What is aligned for certain needs no check, a linear form is checked
+before the block runs, and what is known only in the middle of the block (a pointer just loaded) is watched at its
+instruction.
 """
 
 from __future__ import annotations
@@ -71,27 +72,16 @@ class Analysis:
     watched: tuple[Check, ...] = ()
 
 
-def make_check(kind: int, address: int, form: Form, conditional: bool = False) -> Check:
+def make_check(kind: int, address: int, form: Form) -> Check:
     """A check for the hook. `form` has at most two terms."""
-    check = Check(kind=kind, address=address, offset=form.offset, terms=len(form.terms), conditional=conditional)
+    check = Check(kind=kind, address=address, offset=form.offset, terms=len(form.terms))
     for index, (register, scale) in enumerate(form.terms):
         check.reg[index] = register
         check.scale[index] = scale
     return check
 
 
-def condition_holds(condition: int, apsr: int) -> bool:
-    """Whether an Arm condition (capstone's code) is true for the flags in `apsr`."""
-    n, z, c, v = (bool(apsr >> bit & 1) for bit in (31, 30, 29, 28))
-    return {
-        arm.ARM_CC_EQ: z, arm.ARM_CC_NE: not z, arm.ARM_CC_HS: c, arm.ARM_CC_LO: not c, arm.ARM_CC_MI: n,
-        arm.ARM_CC_PL: not n, arm.ARM_CC_VS: v, arm.ARM_CC_VC: not v, arm.ARM_CC_HI: c and not z,
-        arm.ARM_CC_LS: not c or z, arm.ARM_CC_GE: n == v, arm.ARM_CC_LT: n != v,
-        arm.ARM_CC_GT: not z and n == v, arm.ARM_CC_LE: z or n != v,
-    }.get(condition, True)  # fmt: skip
-
-
-class _Tracker:
+class Tracker:
     """The values of the registers while a block is walked."""
 
     def __init__(self) -> None:
@@ -138,11 +128,16 @@ def _shifted(value: Form | None, bits: int) -> Form | None:
     )
 
 
-def _result(instruction: CsInsn, track: _Tracker) -> Form | None:
+def _result(instruction: CsInsn, track: Tracker) -> Form | None:
     """What the first operand becomes, for the few instructions that compute addresses."""
     name, count = instruction.id, len(instruction.operands)
     if name in (arm.ARM_INS_MOV, arm.ARM_INS_MOVW) and count == 2:
         return track.operand(instruction, 1)
+    if name == arm.ARM_INS_MOVT:
+        low = track.get(instruction.operands[0].reg, instruction)
+        if low is None or low.terms or low.fuzzy:
+            return None
+        return Form((), low.offset & 0xFFFF | instruction.operands[1].imm << 16)
     if name == arm.ARM_INS_ADR:
         return Form((), (((instruction.address + 4) & ~3) + instruction.operands[1].imm) & _WRAP)
     if name in (arm.ARM_INS_ADD, arm.ARM_INS_ADDW, arm.ARM_INS_SUB, arm.ARM_INS_SUBW):
@@ -170,7 +165,7 @@ def _list_bytes(instruction: CsInsn) -> int:
     return 4 * _words(listed)
 
 
-def _lowest_address(instruction: CsInsn, track: _Tracker) -> Form | None:
+def _lowest_address(instruction: CsInsn, track: Tracker) -> Form | None:
     """Where a checked access begins."""
     if instruction.id in LISTS or instruction.id in VECTOR_LISTS:
         base = track.get(registers(instruction)[0], instruction)
@@ -179,7 +174,7 @@ def _lowest_address(instruction: CsInsn, track: _Tracker) -> Form | None:
     return base if base is None or instruction.post_index else base.moved(_displacement(instruction))
 
 
-def _update(instruction: CsInsn, track: _Tracker) -> None:
+def follow(instruction: CsInsn, track: Tracker) -> None:
     """Follow what the instruction does to the registers."""
     name = instruction.id
     listed = registers(instruction)
@@ -234,7 +229,7 @@ def analyse(block: list[CsInsn]) -> Analysis:
     """The checks of a block of instructions."""
     if not _needs_walk(block):
         return Analysis()
-    track = _Tracker()
+    track = Tracker()
     before: list[Check] = []
     watched: list[Check] = []
     lowest: tuple[int, Form, int] | None = None  # how far the stack grows, its pointer then, instruction
@@ -245,7 +240,7 @@ def analyse(block: list[CsInsn]) -> Analysis:
                 _watch(instruction, watched)
             elif (rest := form.modulo_4()).terms or rest.offset:
                 before.append(make_check(ALIGNMENT, instruction.address, rest))
-        _update(instruction, track)
+        follow(instruction, track)
         sp = track.values[_SP]
         if sp is not None and not sp.fuzzy and (_SP, 1) in sp.terms:
             grown = -((sp.offset ^ 0x80000000) - 0x80000000)
@@ -257,8 +252,8 @@ def analyse(block: list[CsInsn]) -> Analysis:
 
 
 def _watch(instruction: CsInsn, watched: list[Check]) -> None:
-    """Check at the instruction itself, where its registers hold what it uses."""
-    form = _lowest_address(instruction, _Tracker())
+    """Check at the instruction itself, where its registers hold what it uses; one that is skipped is not checked."""
+    form = _lowest_address(instruction, Tracker())
     rest = form.modulo_4() if form is not None else None
     if rest is not None and (rest.terms or rest.offset):
-        watched.append(make_check(ALIGNMENT, instruction.address, rest, is_conditional(instruction)))
+        watched.append(make_check(ALIGNMENT, instruction.address, rest))

@@ -37,12 +37,12 @@ class Halt(Enum):
 
 @dataclass(frozen=True)
 class Trouble:
-    """Something the firmware did wrong. `pc` is the instruction, `fatal` whether no handler can go on."""
+    """Something the firmware did wrong. `pc` is the instruction; `registers_at` is where the core's registers stand."""
 
     kind: str
     message: str
     pc: int
-    fatal: bool = False
+    registers_at: int
 
 
 @dataclass(frozen=True)
@@ -109,6 +109,10 @@ class Processor:
         """End the run before the next block; the first reason stands."""
         self.halted = self.halted or reason
         self.break_block()
+
+    def report(self, kind: str, message: str, pc: int) -> None:
+        """Tell the listener what went wrong at `pc`."""
+        self.on_trouble(Trouble(kind, message, pc, self.core["pc"]))
 
     # Told by the bus
 
@@ -198,7 +202,7 @@ class Processor:
             self._skip(until, self.next_change(polled), f"it polls the register at 0x{polled:08x}")
 
     def _hang(self, message: str) -> None:
-        self.on_trouble(Trouble("hang", message, self.core["pc"], fatal=True))
+        self.report("hang", message, self.core["pc"])
         self.halt(Halt.HANG)
 
     def _skip(self, until: int, change: int | None, what: str) -> None:
@@ -290,7 +294,7 @@ class Processor:
             self._stop_for("emulator", "more different blocks of code than the virtual board can count", pc)
         elif reason is StopReason.STACK_OVERRUN:
             failed = self.hook.state.failed.contents.address
-            self.on_trouble(Trouble("stack overrun", "the stack grows below its limit", failed))
+            self.report("stack overrun", "the stack grows below its limit", failed)
             # Silicon notices only where memory ends; what happens until then is up to the firmware.
             self.hook.state.stack_limit = 0
         elif reason is StopReason.MISALIGNED:
@@ -299,13 +303,11 @@ class Processor:
     def _misaligned(self, pc: int) -> None:
         check = self.hook.state.failed.contents
         address = check.address
-        if address != pc:
-            self.core.run_to(address)
-        if check.conditional:
-            code = self.core.read(address, 4)
-            instruction = self._disassembler.block(code, address)[0]
-            del instruction  # its condition comes from the IT state, which the core evaluates
+        ahead = len(self._disassembler.block(self.core.read(pc, max(0, address - pc)), pc))
+        if ahead:
+            self.core.run_uncounted(ahead)
         base = "an LDM, STM, LDRD, STRD, VLDR, VSTR, LDREX or STREX needs a word-aligned address"
+        # Inside an IT block the core stops only behind it; elsewhere it now stands at the instruction.
         self._fault("usage fault", f"unaligned access: {base}", address, USAGE_FAULT, _UNALIGNED)
 
     def _handle_fault(self, stop: Stop, pc: int) -> None:
@@ -324,12 +326,17 @@ class Processor:
             Stop.BAD_STATE: ("usage fault", f"jump to 0x{pc:08x} without the Thumb bit", USAGE_FAULT, _INVSTATE),
             Stop.BAD_INSTRUCTION: ("usage fault", "undefined instruction", USAGE_FAULT, _UNDEFINSTR),
         }[stop]
-        self._fault(kind, message, pc, exception, bit)
+        self._fault(kind, message, self._jump_to(stop, pc), exception, bit)
+
+    def _jump_to(self, stop: Stop, pc: int) -> int:
+        """The branch that led to a bad address; `pc` where it is not known or not asked for."""
+        origin = {Stop.BAD_FETCH: self.hook.state.previous, Stop.BAD_STATE: self.hook.state.before}.get(stop)
+        return origin.contents.address + origin.contents.size - 2 if origin else pc
 
     def _stop_for(self, kind: str, message: str, pc: int) -> None:
         """End the run: no handler of the firmware can answer this."""
         if self.halted is None:
-            self.on_trouble(Trouble(kind, message, pc, fatal=True))
+            self.report(kind, message, pc)
         self.halt(Halt.FAULT)
 
     def access_failed(self, error: BusError, pc: int) -> None:
@@ -338,11 +345,11 @@ class Processor:
 
     def _fault(self, kind: str, message: str, pc: int, exception: int, cfsr: int) -> None:
         """Report a fault and let the firmware's handler run."""
-        self.on_trouble(Trouble(kind, message, pc))
+        self.report(kind, message, pc)
         self.scb["CFSR"] |= cfsr
         level = self.exceptions.execution_priority(self._masks())
         if level <= -1:
-            self.on_trouble(Trouble("lockup", f"{message}, in a fault handler", pc, fatal=True))
+            self.report("lockup", f"{message}, in a fault handler", pc)
             self.halt(Halt.FAULT)
             return
         enabled = exception in _ENABLE_BIT and self.scb["SHCSR"] >> _ENABLE_BIT[exception] & 1
@@ -385,7 +392,7 @@ class Processor:
         self.exceptions.begin(number)
         state = self.hook.state
         if entry.frame < state.stack_limit <= entry.frame + stacking.FP_BYTES:
-            self.on_trouble(Trouble("stack overrun", "no room on the stack for an exception", return_address))
+            self.report("stack overrun", "no room on the stack for an exception", return_address)
             state.stack_limit = 0
         if not entry.written:
             self.scb["CFSR"] |= _STKERR

@@ -47,20 +47,25 @@ class _Run:
         self.machine.on_missed_buffer = self._on_overwritten
         self.machine.pdm.on_buffer = self._on_buffer
 
-    def place_and_callers(self, pc: int) -> tuple[Place, tuple[Place, ...]]:
-        """Where the processor is, and who called."""
+    def place_and_callers(self, pc: int, registers_at: int) -> tuple[Place, tuple[Place, ...]]:
+        """The place of `pc`, and who called; the registers are those at another instruction not far from it."""
         registers = {i: self.machine[f"r{i}"] for i in range(13)}
-        registers |= {13: self.machine["sp"], 14: self.machine["lr"], 15: pc}
+        nearby = self.image.function_at(registers_at) is not None
+        start = registers_at if nearby else pc
+        registers |= {13: self.machine["sp"], 14: self.machine["lr"], 15: start}
 
         def word(address: int) -> int:
             return int.from_bytes(self.machine.peek(address, 4), "little")
 
-        return self.image.place(pc), backtrace(self.image, word, registers)
+        callers = backtrace(self.image, word, registers)
+        if nearby and self.image.function_at(start) != self.image.function_at(pc):
+            callers = (self.image.place(start - 2), *callers)  # the function has returned since
+        return self.image.place(pc), callers
 
     def _on_trouble(self, trouble: Trouble) -> None:
         if self.fault is not None:
             return
-        place, callers = self.place_and_callers(trouble.pc)
+        place, callers = self.place_and_callers(trouble.pc, trouble.registers_at)
         self.fault = Fault(
             trouble.kind, trouble.message, trouble.pc, place.function, place.file, place.line, callers
         )  # fmt: skip
@@ -70,7 +75,8 @@ class _Run:
     def _miss(self, samples: int) -> None:
         self.missed += 1
         if len(self.misses) < KEPT_MISSES:
-            place, callers = self.place_and_callers(self.machine["pc"])
+            pc = self.machine["pc"]
+            place, callers = self.place_and_callers(pc, pc)
             self.misses.append(MissedDeadline(self.machine.now, samples, place, callers))
 
     def _on_overwritten(self, samples: int) -> None:
@@ -160,8 +166,6 @@ def _result(run: _Run, board: Board, stack: memory.Stack, host_seconds: float, p
     machine, hook = run.machine, run.machine.hook
     processor = machine.processor
     elapsed = machine.now
-    if processor.halted is Halt.RESET and run.fault is None:
-        run._on_trouble(Trouble("reset", "the firmware asked for a reset (SYSRESETREQ)", machine["pc"]))
     dropped = run.dropped_samples()
     run._on_buffer()
     seconds = elapsed / machine.cpu_hz

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from elftools.common.exceptions import ELFError
-from elftools.dwarf.callframe import FDE, CFARule
+from elftools.dwarf.callframe import FDE
 
 from tinyml.sim.elf import Image, Place
 
@@ -18,15 +18,19 @@ def _description(image: Image, pc: int) -> FDE | None:
     return next((fde for start, end, fde in image.frames if start <= pc < end), None)
 
 
-def _caller(image: Image, read: Read, registers: dict[int, int], pc: int) -> dict[int, int] | None:
-    """The registers of the calling function, by its frame description; None without one."""
+def _caller(image: Image, read: Read, registers: dict[int, int], pc: int, *, innermost: bool) -> dict[int, int] | None:
+    """The registers of the calling function; None where the image does not tell.
+
+    Only the innermost function may still have its return address in LR: without a frame description, or before its
+    prologue.
+    """
     fde = _description(image, pc)
-    if fde is None:
-        return None
-    rows = [row for row in fde.get_decoded().table if row["pc"] <= pc]
-    if not rows or not isinstance(rows[-1]["cfa"], CFARule) or rows[-1]["cfa"].reg is None:
-        return None
+    rows = [row for row in fde.get_decoded().table if row["pc"] <= pc] if fde is not None else []
+    if not rows:
+        return dict(registers) if innermost else None
     row = rows[-1]
+    if row["cfa"].reg is None or (14 not in row and not innermost):
+        return None
     cfa = registers[row["cfa"].reg] + row["cfa"].offset
     found = dict(registers)
     for register, rule in row.items():
@@ -50,28 +54,23 @@ def _interrupted(read: Read, registers: dict[int, int], exc_return: int) -> dict
 def backtrace(image: Image, read: Read, registers: dict[int, int]) -> tuple[Place, ...]:
     """The callers of the instruction at `registers[15]`, innermost first; `registers` are r0 to r15 by number.
 
-    Ends where the image describes no frame; a function that is a leaf until its first call is followed by its LR.
+    Goes through exception frames to the interrupted code and ends where the image describes no frame.
     """
     places: list[Place] = []
-    pc = registers[15]
+    pc, innermost = registers[15], True
     try:
-        for _ in range(MAX_FRAMES):
-            caller = _caller(image, read, registers, pc)
+        while len(places) < MAX_FRAMES:
+            caller = _caller(image, read, registers, pc, innermost=innermost)
             if caller is None:
-                if places or image.function_at(registers[14] & ~1) is None:
-                    break
-                caller = dict(registers)  # no description: believe LR, once
-            target = caller[14]
-            if target >= _EXC_RETURN_FLOOR:
-                caller = _interrupted(read, caller, target)
-                pc = caller[15] & ~1
+                break
+            if caller[14] >= _EXC_RETURN_FLOOR:
+                caller = _interrupted(read, caller, caller[14])
+                pc, innermost = caller[15] & ~1, True
             else:
-                pc = (target & ~1) - 2  # inside the calling instruction
+                pc, innermost = (caller[14] & ~1) - 2, False  # inside the calling instruction
             if image.function_at(pc) is None:
                 break
             places.append(image.place(pc))
-            if caller == registers:
-                break
             registers = caller
     except (ValueError, KeyError, ELFError):
         pass  # a broken stack ends the list, it must not hide the fault

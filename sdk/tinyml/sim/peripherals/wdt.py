@@ -17,7 +17,8 @@ class Wdt(Peripheral):
     tasks = {"START": 0x000}
     registers = (
         Register("RUNSTATUS", 0x400, access="r"), Register("REQSTATUS", 0x404, 1, "r"),
-        Register("CRV", 0x504, 0xFFFFFFFF), Register("RREN", 0x508, 1), Register("CONFIG", 0x50C, 1), *array("RR", 0x600, 8, access="w"),
+        Register("CRV", 0x504, 0xFFFFFFFF), Register("RREN", 0x508, 1), Register("CONFIG", 0x50C, 1),
+        *array("RR", 0x600, 8, access="w"),
     )  # fmt: skip
 
     def task_start(self) -> None:
