@@ -20,14 +20,14 @@ Types = tuple[TensorType, ...]
 PORTABLE = "depthwise_conv2d_s8.h"
 DSP = "depthwise_conv2d_s8_dsp.h"
 _MOST_PAIRS = 32  # TM_DEPTHWISE_MOST_PAIRS
-_MOST_ROW_BYTES = 2044  # what the assembly's load offsets reach
-_NAME = re.compile(r"depthwise_conv2d_(\d+)x(\d+)_s8_dsp(?:_row(\d+))?_planes(\d)")
+_MOST_REACH = 4088  # bytes that the assembly's immediate offsets reach
+_NAME = re.compile(r"depthwise_conv2d_(\d+)x(\d+)_s8_dsp(?:_row(\d+)s(\d+))?_planes(\d)")
 
 
 def _fast_row_bytes(w: Window) -> int:
-    """Row length of a plane for the 3x3 kernel at stride 1 (pairs of outputs), 0 for all others."""
+    """Row length of a plane for the 3x3 kernel at stride 1 along the row (pairs of outputs), 0 for all others."""
     row_bytes = 4 * (-(-w.out_w // 2)) + 4
-    fits = (w.kernel_h, w.kernel_w, w.stride_h, w.stride_w) == (3, 3, 1, 1) and row_bytes <= _MOST_ROW_BYTES
+    fits = (w.kernel_h, w.kernel_w, w.stride_w) == (3, 3, 1) and row_bytes * max(2, w.stride_h) <= _MOST_REACH
     return row_bytes if fits else 0
 
 
@@ -102,7 +102,7 @@ class DepthwiseConv2d:
     def _planar(self, w: Window, planes: int) -> Variant:
         size = f"{w.kernel_h}x{w.kernel_w}"
         row_bytes = _fast_row_bytes(w)
-        width = f"_row{row_bytes}" if row_bytes else ""
+        width = f"_row{row_bytes}s{w.stride_h}" if row_bytes else ""
         return Variant(f"depthwise_conv2d_{size}_s8_dsp{width}_planes{planes}", DSP, planes * _plane_bytes(w))
 
     def cost(self, v: Variant, *x: TensorType) -> Cost:
@@ -134,11 +134,11 @@ class DepthwiseConv2d:
         if v.kernel_file == PORTABLE:
             scaling.portable_kernel_c(w, symbol, "tm_depthwise_conv2d_s8", self.rounding)
             return
-        height, width, row_bytes, planes = _NAME.match(v.name).groups()
+        height, width, row_bytes, stride, planes = _NAME.match(v.name).groups()
         w.line(f"static TM_SEPARATE void {symbol}(const int8_t *x, int8_t *y, const tm_window *w,")
         with w.block("    const tm_output *out, int32_t in_zero_point, const int32_t *stream, void *scratch)"):
             w.line("tm_depthwise_conv2d_s8_dsp(x, y, w, out, in_zero_point, stream, scratch, "
-                   f"{height}, {width}, {planes}, {row_bytes or 0});")  # fmt: skip
+                   f"{height}, {width}, {planes}, {row_bytes or 0}, {stride or 0});")  # fmt: skip
 
     def emit_c(self, v: Variant, w: CWriter, call: Call) -> None:
         output = scaling.output_initialiser(self.out, self.act_min, self.act_max)
@@ -160,6 +160,8 @@ class DepthwiseConv2d:
         for channels in (1, 2, 3, 4, 5, 7, 8):
             yield case(f"3x3_c{channels}", (5, 4, channels))
             yield case(f"3x3_s2_c{channels}", (5, 6, channels), stride=(2, 2))
+            yield case(f"3x3_s2x1_c{channels}", (7, channels, 5), stride=(2, 1))
+            yield case(f"3x3_s1x2_c{channels}", (4, 7, channels), stride=(1, 2))
         for width in (1, 2, 3, 5, 6):
             yield case(f"3x3_width{width}", (4, width, 6))
         yield case("3x3_valid", (5, 5, 4), padding=(0, 0, 0, 0))

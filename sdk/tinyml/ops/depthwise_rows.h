@@ -1,7 +1,8 @@
-/* Depthwise 3x3 at stride 1 over one channel, two outputs at a time.
+/* Depthwise 3x3 at stride 1 along the row over one channel, two outputs at a time.
  *
  * plane: int16 rows of `row_bytes` (a constant: 4 * pairs + 4 for `pairs` pairs of outputs in a row), padding
- * included; output (r, c) reads rows r .. r + 2 and columns c .. c + 2. Outputs lie `y_stride` bytes apart.
+ * included; output (r, c) reads `stride` * r (a constant) and the two rows below, columns c .. c + 2. Outputs lie
+ * `y_stride` bytes apart.
  * weights: per kernel row the pairs (w0, w1) and (w1, w2).
  * Every output is saturate(zero_point + round(accumulator * multiplier / 2**32)). With an odd width the last pair
  * of a row writes one byte past the row, which the next row overwrites: so the last row must not be given here. */

@@ -10,7 +10,7 @@
     "smlad r10, r1, " w01 ", r10\n smlatb r11, r1, " w01 ", r11\n"                                                     \
     "smlabt r10, r2, " w12 ", r10\n smlad r11, r2, " w12 ", r11\n"
 
-TM_INLINE void tm_depthwise_rows3x3(const tm_depthwise_rows *rows, const int row_bytes)
+TM_INLINE void tm_depthwise_rows3x3(const tm_depthwise_rows *rows, const int row_bytes, const int stride)
 {
     register const tm_depthwise_rows *r0 __asm__("r0") = rows;
     __asm__ volatile(
@@ -27,11 +27,12 @@ TM_INLINE void tm_depthwise_rows3x3(const tm_depthwise_rows *rows, const int row
         "ssat r10, #8, r10\n ssat r11, #8, r11\n adds r0, r0, #4\n"
         "strb r10, [r3]\n strb r11, [r3, r1]\n add r3, r3, r1, lsl #1\n"
         "cmp r0, r2\n bne 1b\n"
-        "ldr r1, [sp, #16]\n adds r0, r0, #4\n sub r3, r3, r1\n"
-        "ldr r1, [sp, #12]\n cmp r2, r1\n add r2, r2, %[row1]\n str r2, [sp, #8]\n bne 1b\n"
+        "ldr r1, [sp, #16]\n add r0, r0, %[skip]\n sub r3, r3, r1\n"
+        "ldr r1, [sp, #12]\n cmp r2, r1\n add r2, r2, %[step]\n str r2, [sp, #8]\n bne 1b\n"
         "add sp, sp, #20\n"
         : "+r"(r0)
-        : [row1] "i"(row_bytes), [row1b] "i"(row_bytes + 4), [row2] "i"(2 * row_bytes), [row2b] "i"(2 * row_bytes + 4)
+        : [row1] "i"(row_bytes), [row1b] "i"(row_bytes + 4), [row2] "i"(2 * row_bytes), [row2b] "i"(2 * row_bytes + 4),
+          [step] "i"(stride * row_bytes), [skip] "i"((stride - 1) * row_bytes + 4)
         : "r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8", "r9", "r10", "r11", "r12", "lr", "cc", "memory");
 }
 

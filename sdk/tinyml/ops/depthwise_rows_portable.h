@@ -6,12 +6,12 @@
 #include "depthwise_rows.h"
 #include "simd.h"
 
-TM_INLINE void tm_depthwise_rows3x3(const tm_depthwise_rows *rows, const int row_bytes)
+TM_INLINE void tm_depthwise_rows3x3(const tm_depthwise_rows *rows, const int row_bytes, const int stride)
 {
     const int row_elements = row_bytes / 2;
     int8_t *y = rows->y;
     const int16_t *row_end = rows->row_end;
-    for (const int16_t *start = rows->plane;; start += row_elements, row_end += row_elements) {
+    for (const int16_t *start = rows->plane;; start += stride * row_elements, row_end += stride * row_elements) {
         for (const int16_t *cell = start; cell != row_end; cell += 2) {
             int32_t first = rows->bias;
             int32_t second = rows->bias;
