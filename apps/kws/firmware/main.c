@@ -39,10 +39,6 @@ static void print_line(tm_text *line) {
     hal_console_write(line->data, line->length);
 }
 
-static void print_boot(void) {
-    hal_console_write(TM_APP_BOOT_LINE, sizeof TM_APP_BOOT_LINE - 1u);
-}
-
 static void print_scores(uint32_t t_ms) {
     char data[TM_APP_LINE_BYTES];
     tm_text line;
@@ -71,6 +67,24 @@ static void print_detection(uint32_t found, uint32_t t_ms) {
     print_line(&line);
 }
 
+/* Says so when the processor did not keep up with the microphone: from there on `t_ms` lags behind. */
+static void report_lost(uint32_t t_ms) {
+    static uint32_t reported;
+    uint32_t lost = hal_mic_lost_samples();
+    if (lost == reported) {
+        return;
+    }
+    reported = lost;
+    char data[TM_APP_LINE_BYTES];
+    tm_text line;
+    tm_text_begin(&line, data, sizeof data);
+    tm_text_string(&line, "lost samples=");
+    tm_text_unsigned(&line, lost);
+    tm_text_string(&line, " t_ms=");
+    tm_text_unsigned(&line, t_ms);
+    print_line(&line);
+}
+
 /* One inference over the window that ends at `t_ms`. Returns true for a detection. */
 static bool judge(uint32_t t_ms) {
     tm_feature_ring_copy(&window, m_input(arena));
@@ -94,7 +108,7 @@ int main(void) {
     /* Before the first second is over, the window is filled up with features of 0 dB: the mean they are taken from. */
     tm_feature_ring_reset(&window, frames, TM_APP_WINDOW_FRAMES, TM_LOG_MEL_BINS, M_INPUT_ZERO_POINT);
     tm_detector_reset(&detector, &detection);
-    print_boot();
+    hal_console_write(TM_APP_BOOT_LINE, sizeof TM_APP_BOOT_LINE - 1u);
     hal_mic_start();
     while (hal_running()) {
         const int16_t *hop = hal_mic_take();
@@ -105,6 +119,7 @@ int main(void) {
         tm_log_mel_push(&front_end, hop, tm_feature_ring_next(&window));
         hal_mic_release();
         hops++;
+        report_lost(hops * HOP_MS);
         if (led_hops > 0u && --led_hops == 0u) {
             hal_led_set(false);
         }

@@ -10,6 +10,7 @@ __attribute__((used)) _Noreturn void fault_report(uint32_t frame);
 
 #define CFSR_MMARVALID (1u << 7)
 #define CFSR_BFARVALID (1u << 15)
+#define NVIC_WORDS ((SOC_INTERRUPTS + 31u) / 32u)
 #define FRAME_PC 6u
 #define FRAME_BYTES 32u
 
@@ -43,6 +44,9 @@ static const char *fault_kind(uint32_t exception, uint32_t cfsr) {
 
 _Noreturn void fault_report(uint32_t frame) {
     static char line[96];
+    for (uint32_t i = 0; i < NVIC_WORDS; i++) {
+        REGISTER(NVIC_ICER + 4u * i) = 0xFFFFFFFFu; /* no driver may run any more */
+    }
     uint32_t cfsr = REGISTER(SCB_CFSR);
     uint32_t low = (uint32_t)(uintptr_t)&__stack_limit;
     uint32_t high = (uint32_t)(uintptr_t)&__stack_top;
@@ -62,18 +66,17 @@ _Noreturn void fault_report(uint32_t frame) {
     }
     at = append(at, "\n");
     fault_write(line, (uint32_t)(at - line));
+    /* Without a debugger a breakpoint would lock the core up, and the nRF52 resets then. */
+    if ((REGISTER(DEBUG_DHCSR) & DEBUG_DHCSR_C_DEBUGEN) != 0u) {
+        __asm__ volatile("bkpt 0xFA");
+    }
     for (;;) {
-        /* Without a debugger a breakpoint would lock the core up, and the nRF52 resets then. */
-        if ((REGISTER(DEBUG_DHCSR) & DEBUG_DHCSR_C_DEBUGEN) != 0u) {
-            __asm__ volatile("bkpt 0xFA");
-        }
     }
 }
 
 /* The report needs 256 bytes below the stacked frame; after an overflow it starts again from the top of the stack. */
 __attribute__((naked)) void HardFault_Handler(void) {
-    __asm__ volatile("cpsid i\n\t"
-                     "mrs r0, msp\n\t"
+    __asm__ volatile("mrs r0, msp\n\t"
                      "ldr r1, =__stack_limit + 256\n\t"
                      "cmp r0, r1\n\t"
                      "bhs 1f\n\t"

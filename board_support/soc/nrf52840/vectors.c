@@ -33,8 +33,8 @@ WEAK void PDM_IRQHandler(void);
 
 _Static_assert(UARTE0_UART0_IRQ == 2u && RTC1_IRQ == 17u && PDM_IRQ == 29u, "order of the table below");
 
-extern const vector nrf52840_vectors[64];
-__attribute__((used, section(".vectors"))) const vector nrf52840_vectors[64] = {
+extern const vector nrf52840_vectors[16u + SOC_INTERRUPTS];
+__attribute__((used, section(".vectors"))) const vector nrf52840_vectors[16u + SOC_INTERRUPTS] = {
     {.stack = &__stack_top}, {.code = Reset_Handler}, UNUSED, FAULT, /* initial stack, reset, NMI, HardFault */
     FAULT, FAULT, FAULT, UNUSED, /* MemManage, BusFault, UsageFault */
     UNUSED_4, UNUSED_4, /* SVCall, DebugMonitor, PendSV, SysTick */

@@ -60,7 +60,7 @@ def load_board(name: str, search: Sequence[Path] = ()) -> Board:
         regions=_regions(soc, soc_path), stack_bytes=board.reserve.stack_bytes,
         features=features, deploy=board.deploy.model_dump(exclude_none=True),
         c_sources=_c_sources(parts), c_include_dirs=_include_dirs(roots, parts),
-        c_defines=(f"BOARD_CPU_HZ={int(soc.cpu_hz.value)}u", *_defines(features)),
+        c_defines=(f"SOC_CPU_HZ={int(soc.cpu_hz.value)}u", f"SOC_INTERRUPTS={soc.interrupts}u", *_defines(features)),
     )  # fmt: skip
 
 

@@ -81,6 +81,7 @@ class SocFile(_Strict):
     cpu: str
     cpu_hz: Sourced
     svd: str | None = None
+    interrupts: int = Field(default=0, ge=0, le=240)
     sources: list[str]
     drivers: list[str]
     memory: list[MemoryTable]

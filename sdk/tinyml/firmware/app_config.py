@@ -13,6 +13,7 @@ IGNORED_LABELS = ("silence", "unknown")
 """Classes that are never reported as detections."""
 
 _MAX_UNSIGNED_DIGITS = 10
+_LOST_LINE_BYTES = len("lost samples= t_ms=\n") + 2 * _MAX_UNSIGNED_DIGITS
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ class AppConfig:
             "HOPS_PER_INFERENCE": f"{self.hops_per_inference}u",
             "WINDOW_FRAMES": f"{self.window_frames}u",
             "TRACE": "1" if self.trace else "0",
-            "LINE_BYTES": f"{max(longest, detect)}u",
+            "LINE_BYTES": f"{max(longest, detect, _LOST_LINE_BYTES)}u",
         }
         defines = "\n".join(f"#define TM_APP_{name} {value}" for name, value in values.items())
         return f"/* Written from tinyml.toml. */\n#ifndef APP_CONFIG_H\n#define APP_CONFIG_H\n\n{defines}\n\n#endif\n"
