@@ -29,7 +29,7 @@ from tinyml.report import (
     render,
     write_report,
 )
-from tinyml.report.device_figures import largest_parts, layer_cycles, memory_bars, memory_map
+from tinyml.report.device_figures import largest_parts, layer_cycles, memory_bars, memory_map, shown_span
 from tinyml.report.figures import all_figures, confusion_matrix, moving_average, training_curves, worst_mistakes
 from tinyml.report.theme import DARK, LIGHT
 
@@ -186,6 +186,12 @@ def test_memory_map_draws_every_tensor_where_it_lies(record: RunRecord) -> None:
     texts = [t.get_text() for t in axes.texts]
     assert "arena 6,000 bytes" in texts
     assert any(text.startswith("a  4,000") for text in texts)
+
+
+def test_a_tensor_written_over_its_input_takes_over_in_the_middle_of_the_step() -> None:
+    first, second, third = Tensor("a", 0, 100, 0, 1), Tensor("b", 0, 80, 1, 2), Tensor("c", 100, 8, 2, 3)
+    spans = [shown_span(t, (first, second, third)) for t in (first, second, third)]
+    assert spans == [(-0.5, 1.0), (1.0, 2.5), (1.5, 3.5)]
 
 
 def test_layer_bars_are_as_long_as_the_cycles(record: RunRecord) -> None:

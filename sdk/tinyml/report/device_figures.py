@@ -25,13 +25,14 @@ def memory_map(record: RunRecord, theme: Theme) -> Figure:
     arena_kb = max(record.arena_bytes, 1) / 1000
     colours = {"tensor": theme.series[0], "scratch": theme.series[1]}
     for tensor in record.tensors:
-        width, height = tensor.last_step - tensor.first_step + 1, tensor.size / 1000
+        left, right = shown_span(tensor, record.tensors)
+        height = tensor.size / 1000
         flat = height < 0.02 * arena_kb
         axes.add_patch(Rectangle(
-            (tensor.first_step - 0.5, tensor.offset / 1000), width, height, facecolor=colours[tensor.kind],
+            (left, tensor.offset / 1000), right - left, height, facecolor=colours[tensor.kind],
             edgecolor=colours[tensor.kind] if flat else theme.background, linewidth=1.2, zorder=2,
         ))  # fmt: skip
-        _name_tensor(axes, tensor, steps, arena_kb, theme)
+        _name_tensor(axes, tensor, left, right, steps, arena_kb, theme)
     axes.axhline(arena_kb, color=theme.text, linewidth=1.1, zorder=3)
     axes.text(-0.45, arena_kb * 1.01, f"arena {record.arena_bytes:,} bytes", va="bottom", color=theme.text,
               fontsize=FONT_PT - 1)  # fmt: skip
@@ -47,16 +48,29 @@ def memory_map(record: RunRecord, theme: Theme) -> Figure:
     return figure
 
 
-def _name_tensor(axes: Axes, tensor: Tensor, steps: int, arena_kb: float, theme: Theme) -> None:
+def shown_span(tensor: Tensor, tensors: Sequence[Tensor]) -> tuple[float, float]:
+    """From where to where a tensor's box goes on the axis of steps, where step n covers [n - 0.5, n + 0.5].
+
+    Where a layer writes over its own input, the box changes hands in the middle of the step.
+    """
+    others = [o for o in tensors if o.offset < tensor.offset + tensor.size and tensor.offset < o.offset + o.size]
+    written_over = any(o.first_step == tensor.last_step > tensor.first_step for o in others)
+    writes_over = any(o.last_step == tensor.first_step > o.first_step for o in others)
+    return tensor.first_step - (0.0 if writes_over else 0.5), tensor.last_step + (0.0 if written_over else 0.5)
+
+
+def _name_tensor(
+    axes: Axes, tensor: Tensor, left: float, right: float, steps: int, arena_kb: float, theme: Theme
+) -> None:
     """Write a tensor's name into its box, upright or turned, when there is room for the letters."""
-    width, height = tensor.last_step - tensor.first_step + 1, tensor.size / 1000
+    width, height = right - left, tensor.size / 1000
     width_pt = width / steps * WIDTH_IN * 72 * 0.88
     height_pt = height / arena_kb * _MAP_HEIGHT_IN * 72 * 0.68
     text = f"{shorten(tensor.name, 22)}  {tensor.size:,}"
     letters_pt = len(text) * FONT_PT * 0.5
     upright = width_pt > letters_pt and height_pt > FONT_PT
     if upright or (height_pt > letters_pt and width_pt > FONT_PT):
-        x, y = tensor.first_step - 0.5 + width / 2, tensor.offset / 1000 + height / 2
+        x, y = left + width / 2, tensor.offset / 1000 + height / 2
         axes.text(x, y, text, ha="center", va="center", rotation=0 if upright else 90, color=theme.on_high,
                   fontsize=FONT_PT - 2, zorder=4)  # fmt: skip
 
@@ -67,7 +81,7 @@ def layer_cycles(layers: Sequence[Layer], theme: Theme) -> Figure:
     axes = figure.add_subplot()
     style(axes, theme, grid="x", frame=("left",))
     shown = [layer.shown_cycles for layer in layers]
-    total, most = max(sum(shown), 1), max(*shown, 1)
+    total, most = max(sum(shown), 1), max(*shown, *(layer.estimated_cycles for layer in layers), 1)
     places = np.arange(len(layers))
     axes.barh(places, shown, height=0.66, color=theme.series[0])
     for place, layer in enumerate(layers):
