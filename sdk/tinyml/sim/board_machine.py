@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping
 
 from tinyml.board import Board, Memory
-from tinyml.errors import DeviceError, ProjectError
+from tinyml.errors import DeviceError, ProjectError, TinymlError
 from tinyml.sim.blocks import BlockDescriber
 from tinyml.sim.bus import Bus
 from tinyml.sim.cpu import Core
@@ -25,6 +26,7 @@ from tinyml.sim.peripherals.system import Debug, Dwt, Fpb, Nvic, Scb, SysTick
 from tinyml.sim.peripherals.uarte import Uarte0
 from tinyml.sim.peripherals.wdt import Wdt
 from tinyml.sim.processor import Halt, Processor
+from tinyml.sim.svd import name_of
 from tinyml.sim.timing import REFILL_CYCLES
 from tinyml.sim.trace import Trace
 
@@ -59,6 +61,7 @@ class VirtualBoard:
         self.processor = Processor(self.core, self.hook, self.exceptions, self.queue)
         self.processor.describer = BlockDescriber(self.hook, self.peek, layers or {}, counted)
         self.processor.next_change = self._next_change
+        self.processor.register_name = self._register_name
         self.on_missed_buffer: Callable[[int], None] = lambda samples: None
         self._breakpoints: frozenset[int] = frozenset()
         self._fpb_breakpoints: frozenset[int] = frozenset()
@@ -88,7 +91,7 @@ class VirtualBoard:
             Fpb(self, self._set_fpb_breakpoints),
         )  # fmt: skip
         self.processor.scb, self.processor.systick = self.scb, self.systick
-        self.bus = Bus(self.peripherals)
+        self.bus = Bus(self.peripherals, self._register_name)
         for page in self.bus.pages:
             self.core.map_io(page, self._io_read, self._io_write)
         self.core.set_flash_writer(self._flash_write)
@@ -260,6 +263,15 @@ class VirtualBoard:
 
     def _describe(self, block: Block) -> bool:
         return self.processor.describer(block)
+
+    def _register_name(self, address: int) -> str:
+        """What the vendor calls a register that is not modelled."""
+        name = None
+        if self.board.svd:
+            with contextlib.suppress(TinymlError):  # a message must not fail for want of a name
+                name = name_of(self.board.svd, address & ~3)
+        known = f"{name} (0x{address:08x})" if name else f"0x{address:08x}"
+        return f"{known}, which the virtual board does not model"
 
     def _next_change(self, address: int) -> int | None:
         found = self.bus.find(address, 4)

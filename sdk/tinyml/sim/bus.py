@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from tinyml.sim.faults import BusError
 from tinyml.sim.peripherals.peripheral import Peripheral
@@ -20,9 +20,10 @@ ERRATA = {
 
 
 class Bus:
-    """All modelled registers by address."""
+    """All modelled registers by address; `register_name` gives the vendor's name of others, for messages."""
 
-    def __init__(self, peripherals: Iterable[Peripheral]) -> None:
+    def __init__(self, peripherals: Iterable[Peripheral], register_name: Callable[[int], str] = hex) -> None:
+        self.register_name = register_name
         self._registers: dict[int, tuple[Peripheral, int]] = {}
         for peripheral in peripherals:
             for offset, register in peripheral.table.items():
@@ -43,7 +44,7 @@ class Bus:
         if found is None:
             if address in ERRATA:
                 return None
-            raise BusError("unmodelled register", f"0x{address:08x} is no register that the virtual board models")
+            raise BusError("unmodelled register", f"access to {self.register_name(address)}")
         peripheral, offset = found
         if (size_bytes != 4 or address & 3) and not peripheral.table[offset].name.startswith(peripheral.bytewise):
             raise BusError("bus error", f"{8 * size_bytes}-bit access to 0x{address:08x}, a 32-bit register")

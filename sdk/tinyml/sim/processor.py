@@ -68,6 +68,7 @@ class Processor:
         self.systick: SysTick
         self.describer: BlockDescriber
         self.next_change: Callable[[int], int | None] = lambda address: None
+        self.register_name: Callable[[int], str] = hex
         self.on_trouble: Callable[[Trouble], None] = lambda trouble: None
         self.debugger_attached = False
         self.hang_cycles = NEVER
@@ -110,9 +111,9 @@ class Processor:
         self.halted = self.halted or reason
         self.break_block()
 
-    def report(self, kind: str, message: str, pc: int) -> None:
+    def report(self, kind: str, message: str, pc: int, registers_at: int | None = None) -> None:
         """Tell the listener what went wrong at `pc`."""
-        self.on_trouble(Trouble(kind, message, pc, self.core["pc"]))
+        self.on_trouble(Trouble(kind, message, pc, self.core["pc"] if registers_at is None else registers_at))
 
     # Told by the bus
 
@@ -315,8 +316,7 @@ class Processor:
         if stop in (Stop.BAD_READ, Stop.BAD_WRITE):
             verb = "read from" if stop is Stop.BAD_READ else "write to"
             if 0x40000000 <= address < 0x60000000 or address >= 0xE0000000:
-                message = f"{verb} 0x{address:08x}, which the virtual board does not model"
-                self._stop_for("unmodelled register", message, pc)
+                self._stop_for("unmodelled register", f"{verb} {self.register_name(address)}", pc)
                 return
             self.scb["BFAR"] = address
             self._fault("bus error", f"{verb} 0x{address:08x}", pc, BUS_FAULT, _PRECISERR | _BFARVALID)
@@ -326,7 +326,8 @@ class Processor:
             Stop.BAD_STATE: ("usage fault", f"jump to 0x{pc:08x} without the Thumb bit", USAGE_FAULT, _INVSTATE),
             Stop.BAD_INSTRUCTION: ("usage fault", "undefined instruction", USAGE_FAULT, _UNDEFINSTR),
         }[stop]
-        self._fault(kind, message, self._jump_to(stop, pc), exception, bit)
+        origin = self._jump_to(stop, pc)
+        self._fault(kind, message, origin, exception, bit, registers_at=origin)
 
     def _jump_to(self, stop: Stop, pc: int) -> int:
         """The branch that led to a bad address; `pc` where it is not known or not asked for."""
@@ -343,9 +344,11 @@ class Processor:
         """A register access that the hardware does not answer."""
         self._stop_for(error.kind, error.message, pc)
 
-    def _fault(self, kind: str, message: str, pc: int, exception: int, cfsr: int) -> None:
+    def _fault(
+        self, kind: str, message: str, pc: int, exception: int, cfsr: int, registers_at: int | None = None
+    ) -> None:
         """Report a fault and let the firmware's handler run."""
-        self.report(kind, message, pc)
+        self.report(kind, message, pc, registers_at)
         self.scb["CFSR"] |= cfsr
         level = self.exceptions.execution_priority(self._masks())
         if level <= -1:

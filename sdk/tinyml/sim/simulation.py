@@ -50,17 +50,13 @@ class _Run:
     def place_and_callers(self, pc: int, registers_at: int) -> tuple[Place, tuple[Place, ...]]:
         """The place of `pc`, and who called; the registers are those at another instruction not far from it."""
         registers = {i: self.machine[f"r{i}"] for i in range(13)}
-        nearby = self.image.function_at(registers_at) is not None
-        start = registers_at if nearby else pc
-        registers |= {13: self.machine["sp"], 14: self.machine["lr"], 15: start}
+        registers |= {13: self.machine["sp"], 14: self.machine["lr"], 15: registers_at}
 
         def word(address: int) -> int:
             return int.from_bytes(self.machine.peek(address, 4), "little")
 
-        callers = backtrace(self.image, word, registers)
-        if nearby and self.image.function_at(start) != self.image.function_at(pc):
-            callers = (self.image.place(start - 2), *callers)  # the function has returned since
-        return self.image.place(pc), callers
+        same = self.image.function_at(registers_at) == self.image.function_at(pc)
+        return self.image.place(pc), backtrace(self.image, word, registers) if same else ()
 
     def _on_trouble(self, trouble: Trouble) -> None:
         if self.fault is not None:

@@ -26,7 +26,7 @@ class Clock(Peripheral):
         Register("HFCLKRUN", 0x408, access="r"), Register("HFCLKSTAT", 0x40C, access="r"),
         Register("LFCLKRUN", 0x414, access="r"), Register("LFCLKSTAT", 0x418, access="r"),
         Register("LFCLKSRCCOPY", 0x41C, access="r"), Register("HFXODEBOUNCE", 0x528, 0x10),
-        Register("LFXODEBOUNCE", 0x52C), Register("LFCLKSRC", 0x518),
+        Register("LFCLKSRC", 0x518),
     )  # fmt: skip
 
     def __init__(self, machine: Machine) -> None:

@@ -33,7 +33,7 @@ class Nvmc(Peripheral):
 
     name, base = "NVMC", 0x4001E000
     registers = (
-        Register("READY", 0x400, 1, "r"), Register("READYNEXT", 0x408, 1, "r"), Register("CONFIG", 0x504),
+        Register("READY", 0x400, 1, "r"), Register("READYNEXT", 0x408, 0, "r"), Register("CONFIG", 0x504),
         Register("ERASEPAGE", 0x508), Register("ERASEALL", 0x50C), Register("ERASEPCR0", 0x510),
         Register("ERASEUICR", 0x514), Register("ERASEPAGEPARTIAL", 0x518),
         Register("ERASEPAGEPARTIALCFG", 0x51C, 0xA), Register("ICACHECNF", 0x540), Register("IHIT", 0x548),
