@@ -9,7 +9,7 @@ from pathlib import Path
 
 import tinyml.ops  # noqa: F401  (registers the operators)
 from tinyml.board import Isa
-from tinyml.compiler.emit import Layer, emit_files
+from tinyml.compiler.emit import LAYER_CODE_BYTES, Layer, emit_files
 from tinyml.compiler.passes import dead_nodes
 from tinyml.compiler.plan import Plan
 from tinyml.compiler.schedule import schedule
@@ -123,7 +123,7 @@ def _layer_infos(layers: tuple[Layer, ...], plan: Plan, buffers: Mapping[str, st
         seen.add(layer.kernel)
         infos.append(LayerInfo(
             layer.node.name, layer.symbol, layer.node.op.ir_name, layer.variant.name, layer.cost.macs,
-            layer.cost.cycles, layer.call_bytes + shared, layer.weight_bytes, plan[buffers[layer.reads[0]]].offset,
+            layer.cost.cycles, LAYER_CODE_BYTES + shared, layer.weight_bytes, plan[buffers[layer.reads[0]]].offset,
             plan[buffers[layer.node.outputs[0]]].offset, layer.variant.scratch_bytes,
         ))  # fmt: skip
     return tuple(infos)

@@ -16,10 +16,20 @@ _SLOWER = 1.15  # what a layer may lose for a smaller arena
 def schedule(
     graph: Graph, isa: Isa, prefix: str, *, keep_all: bool = False, guard_bytes: int = 0
 ) -> tuple[tuple[Layer, ...], Plan, dict[str, str]]:
-    """Layers in execution order, the plan, and the buffer (value whose memory is used) of every computed value.
+    """Layers in execution order, the plan, and the buffer (value whose memory is used) of every computed value."""
+    chosen, plan, buffers = plan_graph(graph, isa, keep_all=keep_all, guard_bytes=guard_bytes)
+    nodes = [n for n in graph.nodes if chosen[n.name].kernel_file]
+    layers = tuple(Layer.of(graph, node, chosen[node.name], index, prefix) for index, node in enumerate(nodes))
+    return layers, plan, buffers
 
-    Every node gets its fastest variant, unless one with less scratch that is nearly as fast makes
-    the whole arena smaller.
+
+def plan_graph(
+    graph: Graph, isa: Isa, *, keep_all: bool = False, guard_bytes: int = 0
+) -> tuple[dict[str, Variant], Plan, dict[str, str]]:
+    """The variant of every node, the plan and the buffers. Reads no constant data.
+
+    Every node gets its fastest variant, unless one with less scratch that is nearly as fast makes the whole
+    arena smaller.
     """
     fast = {node.name: _fastest(graph, node, isa) for node in graph.nodes}
     buffers = _buffers(graph, fast)
@@ -35,9 +45,7 @@ def schedule(
         trial_plan = planned(trial)
         if trial_plan.arena_bytes <= plan.arena_bytes:
             chosen, plan = trial, trial_plan
-    nodes = [n for n in graph.nodes if chosen[n.name].kernel_file]
-    layers = tuple(Layer.of(graph, node, chosen[node.name], index, prefix) for index, node in enumerate(nodes))
-    return layers, plan, buffers
+    return chosen, plan, buffers
 
 
 def _fastest(graph: Graph, node: Node, isa: Isa) -> Variant:

@@ -11,7 +11,7 @@ from tinyml.board import Isa
 from tinyml.ir.cwriter import CWriter
 from tinyml.ir.op import Call, Case, Cost, GraphError, Overlap, Packed, Range, Variant, operator
 from tinyml.ir.tensor import Const, QuantParams, TensorType
-from tinyml.ops import golden, scaling
+from tinyml.ops import golden, scaling, timing
 
 _LARGEST_MULTIPLIER = 2**21
 _LARGEST_SHIFT = 30
@@ -55,7 +55,7 @@ class Add:
         return (Variant("add_s8", "add_s8.h"),)
 
     def cost(self, v: Variant, *x: TensorType) -> Cost:
-        return Cost(0, 16 * x[0].elements, 120, 0, 0)
+        return Cost(0, timing.add(x[0].elements), 104, 0, 0)
 
     def overlap(self, v: Variant, *x: TensorType) -> tuple[Overlap | None, ...]:
         return (Overlap(0), Overlap(0))

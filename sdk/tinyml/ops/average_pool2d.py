@@ -11,7 +11,7 @@ from tinyml.board import Isa
 from tinyml.ir.cwriter import CWriter
 from tinyml.ir.op import Call, Case, Cost, GraphError, Overlap, Packed, Range, Variant, operator
 from tinyml.ir.tensor import Const, TensorType
-from tinyml.ops import golden, scaling
+from tinyml.ops import golden, scaling, timing
 from tinyml.ops.window import Window
 
 
@@ -53,9 +53,7 @@ class AveragePool2d:
         return (Variant("average_pool2d_s8", "average_pool2d_s8.h"),)
 
     def cost(self, v: Variant, *x: TensorType) -> Cost:
-        w = self.window(x[0])
-        cells = w.out_pixels * w.out_c
-        return Cost(0, cells * (6 * w.kernel_h * w.kernel_w + 40), 300, 0, 0)
+        return Cost(0, timing.average_pool(self.window(x[0])), 280, 0, 0)
 
     def overlap(self, v: Variant, *x: TensorType) -> tuple[Overlap | None, ...]:
         return (None,)

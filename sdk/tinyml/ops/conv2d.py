@@ -12,7 +12,7 @@ from tinyml.ir.cwriter import CWriter
 from tinyml.ir.op import Call, Case, Cost, GraphError, Overlap, Packed, Range, Variant, operator
 from tinyml.ir.requantize import Rounding
 from tinyml.ir.tensor import Const, QuantParams, TensorType
-from tinyml.ops import golden, scaling
+from tinyml.ops import golden, scaling, timing
 from tinyml.ops.gemm_packing import gemm_stream, gemm_stream_bytes, groups_of
 from tinyml.ops.window import Window
 
@@ -77,8 +77,9 @@ class Conv2d:
         w = self.window(x[0], x[1])
         macs = w.out_pixels * w.out_c * w.taps
         if v.kernel_file == PORTABLE:
-            return Cost(macs, 8 * macs, 400, x[1].size_bytes + 12 * w.out_c, 0)
-        return Cost(macs, 2 * macs, 900, gemm_stream_bytes(w.out_c, w.taps), v.scratch_bytes)
+            return Cost(macs, timing.conv2d_portable(w), 400, x[1].size_bytes + 12 * w.out_c, 0)
+        cycles = timing.conv2d_simd(w) + timing.clamp_cycles(w.out_pixels * w.out_c, self.act_min, self.act_max)
+        return Cost(macs, cycles, 1210 if w.is_pointwise else 1460, gemm_stream_bytes(w.out_c, w.taps), v.scratch_bytes)
 
     def overlap(self, v: Variant, *x: TensorType) -> tuple[Overlap | None, ...]:
         w = self.window(x[0], x[1])

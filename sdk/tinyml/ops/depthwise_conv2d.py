@@ -13,7 +13,7 @@ from tinyml.ir.cwriter import CWriter
 from tinyml.ir.op import Call, Case, Cost, GraphError, Overlap, Packed, Range, Variant, operator
 from tinyml.ir.requantize import Rounding
 from tinyml.ir.tensor import Const, QuantParams, TensorType
-from tinyml.ops import golden, scaling
+from tinyml.ops import golden, scaling, timing
 from tinyml.ops.window import Window
 
 Types = tuple[TensorType, ...]
@@ -109,8 +109,12 @@ class DepthwiseConv2d:
         w = self.window(x[0], x[1])
         macs = w.out_pixels * w.out_c * w.kernel_h * w.kernel_w
         if v.kernel_file == PORTABLE:
-            return Cost(macs, 35 * macs, 400, x[1].size_bytes + 12 * w.out_c, 0)
-        return Cost(macs, 3 * macs + v.name.endswith("1"), 900, w.out_c * _stream_words(w) * 4, v.scratch_bytes)
+            return Cost(macs, timing.depthwise_portable(w), 400, x[1].size_bytes + 12 * w.out_c, 0)
+        fast, planes = _fast_row_bytes(w) > 0, int(_NAME.match(v.name)[5])
+        cycles = timing.depthwise_simd(w, planes, _plane_bytes(w), fast)
+        cycles += timing.clamp_cycles(w.out_pixels * w.out_c, self.act_min, self.act_max)
+        code_bytes = (850 if fast else 550) + 250 * (planes == 4)
+        return Cost(macs, cycles, code_bytes, w.out_c * _stream_words(w) * 4, v.scratch_bytes)
 
     def overlap(self, v: Variant, *x: TensorType) -> tuple[Overlap | None, ...]:
         # A channel is written, at its own places of every pixel, only after it has been read as a whole.

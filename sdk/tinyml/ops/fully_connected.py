@@ -12,7 +12,7 @@ from tinyml.ir.cwriter import CWriter
 from tinyml.ir.op import Call, Case, Cost, GraphError, Overlap, Packed, Range, Variant, operator
 from tinyml.ir.requantize import Rounding
 from tinyml.ir.tensor import Const, QuantParams, TensorType
-from tinyml.ops import golden, scaling
+from tinyml.ops import golden, scaling, timing
 from tinyml.ops.gemm_packing import gemm_stream, gemm_stream_bytes, groups_of
 
 Types = tuple[TensorType, ...]
@@ -60,8 +60,10 @@ class FullyConnected:
     def cost(self, v: Variant, *x: TensorType) -> Cost:
         outputs, inputs = x[1].shape
         if v.kernel_file == PORTABLE:
-            return Cost(x[1].elements, 7 * x[1].elements, 200, x[1].size_bytes + 12 * outputs, 0)
-        return Cost(x[1].elements, 3 * x[1].elements, 250, gemm_stream_bytes(outputs, inputs), v.scratch_bytes)
+            cycles = timing.fully_connected_portable(inputs, outputs)
+            return Cost(x[1].elements, cycles, 200, x[1].size_bytes + 12 * outputs, 0)
+        cycles = timing.fully_connected_simd(inputs, outputs) + timing.clamp_cycles(outputs, self.act_min, self.act_max)
+        return Cost(x[1].elements, cycles, 310, gemm_stream_bytes(outputs, inputs), v.scratch_bytes)
 
     def overlap(self, v: Variant, *x: TensorType) -> tuple[Overlap | None, ...]:
         return (Overlap.anywhere() if v.kernel_file == DSP else None,)

@@ -11,7 +11,7 @@ from tinyml.board import Isa
 from tinyml.ir.cwriter import CWriter
 from tinyml.ir.op import Call, Case, Cost, GraphError, Overlap, Packed, Range, Variant, operator
 from tinyml.ir.tensor import Const, TensorType
-from tinyml.ops import golden, scaling
+from tinyml.ops import golden, scaling, timing
 from tinyml.ops.average_pool2d import rounded_mean
 
 
@@ -34,8 +34,10 @@ class Mean:
         return (Variant("mean_s8_dsp", "mean_s8_dsp.h"), portable) if isa.dsp else (portable,)
 
     def cost(self, v: Variant, *x: TensorType) -> Cost:
-        per_element = 2.5 if v.name.endswith("dsp") else 7
-        return Cost(0, int(per_element * x[0].elements + 30 * x[0].shape[-1]), 100, 0, 0)
+        _, height, width, channels = x[0].shape
+        simd = v.name.endswith("dsp")
+        cycles = (timing.mean_simd if simd else timing.mean_portable)(height * width, channels)
+        return Cost(0, cycles, 260 if simd else 100, 0, 0)
 
     def overlap(self, v: Variant, *x: TensorType) -> tuple[Overlap | None, ...]:
         # The mean of a channel is written over that channel of the first pixel, or before it.

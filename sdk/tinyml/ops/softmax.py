@@ -18,7 +18,7 @@ from tinyml.board import Isa
 from tinyml.ir.cwriter import CWriter
 from tinyml.ir.op import Call, Case, Cost, GraphError, Overlap, Packed, Range, Variant, operator
 from tinyml.ir.tensor import Const, QuantParams, TensorType
-from tinyml.ops import golden, scaling
+from tinyml.ops import golden, scaling, timing
 
 OUT = QuantParams((1 / 256,), -128)
 _MOST_CLASSES = 2**16
@@ -64,7 +64,9 @@ class Softmax:
         return (Variant("softmax_s8", "softmax_s8.h"),)
 
     def cost(self, v: Variant, *x: TensorType) -> Cost:
-        return Cost(0, 35 * x[0].elements + 50, 150, 2 * len(exp_table(x[0].quant.scale)), 0)
+        classes = x[0].shape[-1]
+        cycles = timing.softmax(x[0].elements // classes, classes)
+        return Cost(0, cycles, 150, 2 * len(exp_table(x[0].quant.scale)), 0)
 
     def overlap(self, v: Variant, *x: TensorType) -> tuple[Overlap | None, ...]:
         return (Overlap(0),)

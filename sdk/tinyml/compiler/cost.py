@@ -1,0 +1,38 @@
+"""What a network will cost before any C is written: an analysis of shapes alone, for searches and budgets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import tinyml.ops  # noqa: F401  (registers the operators)
+from tinyml.board import Isa
+from tinyml.compiler.emit import LAYER_CODE_BYTES
+from tinyml.compiler.schedule import plan_graph
+from tinyml.ir.graph import Graph
+
+
+@dataclass(frozen=True)
+class NetworkCost:
+    """Estimates for one inference: cycles at zero wait states, bytes of arena, code and packed weights."""
+
+    macs: int
+    cycles: int
+    arena_bytes: int
+    code_bytes: int
+    weight_bytes: int
+
+    @property
+    def flash_bytes(self) -> int:
+        return self.code_bytes + self.weight_bytes
+
+
+def network_cost(graph: Graph, isa: Isa) -> NetworkCost:
+    """The cost of `graph` compiled for `isa`. Constants may be weightless: only their types are read."""
+    chosen, plan, _ = plan_graph(graph, isa)
+    costs = [(chosen[n.name], n.op.cost(chosen[n.name], *graph.input_types(n))) for n in graph.nodes]
+    kernels = {variant.name: cost.code_bytes for variant, cost in costs}
+    calls = sum(LAYER_CODE_BYTES for variant, _ in costs if variant.kernel_file)
+    return NetworkCost(
+        sum(c.macs for _, c in costs), sum(c.cycles for _, c in costs), plan.arena_bytes,
+        sum(kernels.values()) + calls, sum(c.weight_bytes for _, c in costs),
+    )  # fmt: skip
