@@ -1,6 +1,7 @@
 """What happens to a word between a mouth and a converter: each effect is one function on float samples.
 
-Samples are float32 in [-1, 1) at 16 kHz. Every random choice comes from the generator passed in.
+Samples are float32 in [-1, 1) at 16 kHz. Every random choice comes from the generator passed in. Shifts in time are
+not here: a word lies where the preroll and the window put it (`stream`, `windows`).
 """
 
 from __future__ import annotations
@@ -115,16 +116,6 @@ def reverberate(samples: np.ndarray, response: np.ndarray) -> np.ndarray:
     count = len(samples) + len(response) - 1
     size = fft.next_fast_len(count, real=True)
     return fft.irfft(fft.rfft(samples, size) * fft.rfft(response, size), size)[:count]
-
-
-def shift(samples: np.ndarray, by: int) -> np.ndarray:
-    """Move later (or, negative, earlier) by `by` samples; the length stays and zeros move in."""
-    moved = np.zeros_like(samples)
-    if by >= 0:
-        moved[by:] = samples[: len(samples) - by]
-    else:
-        moved[:by] = samples[-by:]
-    return moved
 
 
 def spec_augment(

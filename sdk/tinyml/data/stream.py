@@ -23,8 +23,9 @@ MIN_CLIP_SAMPLES = SAMPLE_RATE_HZ // 20
 class StreamSpec:
     """Ranges and probabilities of the training streams. Levels are RMS in dBFS, of the word: over its voiced part.
 
-    Half of the words are band-limited because telephones, headsets and many data sets are; a third are inserted into
-    the noise instead of added to it, because that is what a trimmed recording in a stream looks like.
+    Half of the words are band-limited because telephones, headsets and many data sets are, and half of those as at a
+    sample rate of 8 kHz; a third are inserted into the noise instead of added to it, because that is what a trimmed
+    recording in a stream looks like.
     """
 
     preroll_s: Range = (0.3, 2.0)
@@ -40,6 +41,8 @@ class StreamSpec:
     rt60_s: Range = (0.08, 0.6)
     band_limit_probability: float = 0.5
     band_limit_hz: Range = (3400.0, 8000.0)
+    narrow_share: float = 0.5
+    narrow_hz: Range = (3400.0, 4000.0)
     speed: Range = (0.85, 1.2)
     speed_probability: float = 0.7
     microphone_probability: float = 0.8
@@ -194,7 +197,8 @@ def _spoken(
         word, start, end = effects.change_speed(word, factor), round(start / factor), round(end / factor)
     responses = []
     if rng.random() < spec.band_limit_probability:
-        cutoff_hz, order = rng.uniform(*spec.band_limit_hz), rng.uniform(4.0, 40.0)
+        band_hz = spec.narrow_hz if rng.random() < spec.narrow_share else spec.band_limit_hz
+        cutoff_hz, order = rng.uniform(*band_hz), rng.uniform(4.0, 60.0)
         responses.append(lambda hz: effects.low_pass_response(hz, cutoff_hz, order))
     if rng.random() < spec.microphone_probability:
         responses.append(lambda hz: effects.microphone_response(hz, rng))

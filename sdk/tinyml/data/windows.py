@@ -10,9 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-WORD, FRAGMENT, AFTER = "word", "fragment", "after"
-
-
 @dataclass(frozen=True)
 class Cutter:
     """Geometry of windows, in frames; `lead_in` frames of zeros stand before a stream, as after a reset."""
