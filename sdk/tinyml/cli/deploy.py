@@ -10,7 +10,6 @@ import typer
 from tinyml.cli.output import out, print_json
 from tinyml.cli.session import HERE, Folder, Json, opened
 from tinyml.cli.summary import check_fault, print_console, print_simulation
-from tinyml.deploy import DeployOptions
 
 NAME = "deploy"
 
@@ -25,6 +24,8 @@ def command(
     json: Json = False,
 ) -> None:
     """Bring the project up to date and put it on a board (or the virtual one)."""
+    from tinyml.deploy import DeployOptions
+
     with opened(project) as p:
         if dry_run:
             _show_plan(p.plan_deployment(to=to), json)

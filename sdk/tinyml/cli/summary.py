@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from tinyml.cli.output import log, out, print_table
 from tinyml.errors import DeviceError
-from tinyml.evaluate.stream import VirtualRun
+
+if TYPE_CHECKING:
+    from tinyml.evaluate.stream import VirtualRun
 
 
 def print_console(run: VirtualRun) -> None:
