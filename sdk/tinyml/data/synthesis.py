@@ -145,9 +145,7 @@ def _order(label: str, split: str, text: str, voice: Timbre, rng: random.Random)
     )  # fmt: skip
 
 
-def _make(
-    orders: list[_Order], folder: Path, others: dict[str, Engine], jobs: int, progress: Progress
-) -> list[Clip]:
+def _make(orders: list[_Order], folder: Path, others: dict[str, Engine], jobs: int, progress: Progress) -> list[Clip]:
     for label in {o.label for o in orders}:
         (folder / label).mkdir()
     numbered = list(enumerate(orders))

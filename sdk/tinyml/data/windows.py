@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+
 @dataclass(frozen=True)
 class Cutter:
     """Geometry of windows, in frames; `lead_in` frames of zeros stand before a stream, as after a reset."""
