@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -128,6 +129,28 @@ def test_a_mistake_in_c_is_shown(parts, built: Path, tmp_path: Path) -> None:
     with pytest.raises(ProjectError, match=r"compiling main.c failed") as caught:
         make(parts, built / "zig", app_dir=app)
     assert any("main.c" in line for line in caught.value.details)
+
+
+def test_a_full_disk_leaves_nothing_half_written(
+    parts, built: Path, configured: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = make(parts, built / "zig")
+    before = {p: p.read_bytes() for p in (built / "zig").glob("*") if p.is_file()}
+    write_text = Path.write_text
+
+    def full(path: Path, text: str, **options: object) -> int:
+        if ".hex." in path.name:
+            write_text(path, text[:100])
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write_text(path, text, **options)
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(ProjectError, match=r"cannot write `.*kws.hex`: No space left on device") as caught:
+        make(parts, built / "zig", config=configured(threshold=0.7))
+    assert "free some space" in caught.value.hint
+    monkeypatch.undo()
+    assert image.hex.read_bytes() == before[image.hex] and not list((built / "zig").glob("*.tmp"))
+    assert make(parts, built / "zig").hex.read_bytes() == before[image.hex]
 
 
 def test_an_empty_application_is_named(parts, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -168,8 +169,6 @@ def test_time_is_in_milliseconds(parts, tmp_path: Path) -> None:
 def test_faults_are_reported_on_the_console(
     parts, tmp_path: Path, body: str, functions: str, kind: str | None, report: str
 ) -> None:
-    import re
-
     result = probe(parts, tmp_path, body, functions)
     line = next((line for line in result.console.splitlines() if line.startswith("fault ")), "")
     assert re.search(report, line), result.console

@@ -125,10 +125,14 @@ def _link(compiler: Compiler, objects: Sequence[Path], out: Path, flags: Sequenc
 
 
 def _write(path: Path, text: str) -> None:
-    """Write a text file as a whole, or leave the one that says the same."""
+    """Write a text file as a whole, or leave the one that says the same. Raises: ProjectError."""
     if path.exists() and path.read_text(encoding="utf-8") == text:
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    partial.write_text(text, encoding="utf-8", newline="\n")
-    partial.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(text, encoding="utf-8", newline="\n")
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise ProjectError(f"cannot write `{path}`: {error.strerror}", hint="free some space and try again") from error
