@@ -13,8 +13,9 @@ from tinyml.project import Config
 
 SYNTH = "synth"
 _SYNTHESIS_CODE = tuple(f"data/{name}.py" for name in (
-    "synthesis", "espeak", "espeak_worker", "engines", "voices", "vocabulary"))  # fmt: skip
-_EXAMPLES_CODE = tuple(f"data/{name}.py" for name in ("examples", "windows", "stream", "augment", "pcm"))
+    "synthesis", "espeak", "espeak_worker", "engines", "voices", "vocabulary", "pcm"))  # fmt: skip
+_EXAMPLES_CODE = tuple(f"data/{name}.py" for name in (
+    "examples", "example_worker", "feature_set", "windows", "stream", "augment", "pcm"))  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ def synth(
     to: Annotated[Path | None, typer.Option("--out", help="Folder for the clips, outside a project.")] = None,
     clips: Annotated[int, typer.Option(min=1, help="With --words: number of clips.")] = 1000,
     seed: Annotated[int, typer.Option(help="With --words: seed.")] = 0,
+    language: Annotated[str, typer.Option(help="With --words: language of the voices.")] = "en",
     json: Json = False,
 ) -> None:
     """Speak the words with every voice that is found, without the network."""
@@ -31,7 +32,8 @@ def synth(
         raise UsageError("--words and --out belong together", hint='tinyml data synth --words "yes,no" --out clips')
     if words is not None and to is not None:
         with ProgressBars().shown() as bars:
-            manifest = synthesise([w.strip() for w in words.split(",")], to, clips=clips, seed=seed, progress=bars)
+            manifest = synthesise([w.strip() for w in words.split(",")], to, clips=clips, seed=seed, language=language,
+                                  progress=bars)  # fmt: skip
     else:
         with opened(project) as p:
             manifest = p.override(data={"sources": ("synth",)}).manifests["synth"]
@@ -62,8 +64,8 @@ def import_(
         )  # fmt: skip
         add_source(p.folder, chosen)
     _show(manifest, json)
-    if not licence:
-        log.print("[bold yellow]warning:[/] no licence given: these clips are for evaluation only; "
+    if any(not clip.licence for clip in manifest.clips):
+        log.print("[bold yellow]warning:[/] clips without a licence are for evaluation only; "
                   "`tinyml deploy` will refuse them without --allow-unlicensed")  # fmt: skip
 
 
