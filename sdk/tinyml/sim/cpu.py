@@ -83,7 +83,7 @@ class Core:
         for index in range(16):
             state.register_id[index] = REGISTER_IDS[("sp", "lr", "pc")[index - 13] if index > 12 else f"r{index}"]
         state.primask_id, state.basepri_id = REGISTER_IDS["primask"], REGISTER_IDS["basepri"]
-        state.faultmask_id = REGISTER_IDS["faultmask"]
+        state.faultmask_id, state.control_id = REGISTER_IDS["faultmask"], REGISTER_IDS["control"]
         self._native_hook(unicorn.UC_HOOK_BLOCK, library().tm_on_block, ctypes.pointer(state), 1, 0)
         engine = self._engine
         engine.hook_add(unicorn.UC_HOOK_INTR, self._on_interrupt)

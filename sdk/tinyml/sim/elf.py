@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import io
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -57,8 +58,7 @@ class Image:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self._stream = path.open("rb")
-            self._elf = ELFFile(self._stream)
+            self._elf = ELFFile(io.BytesIO(path.read_bytes()))
             if self._elf.elfclass != 32 or self._elf["e_machine"] != "EM_ARM":
                 raise ELFError("it is not a 32-bit Arm executable")
             self.segments = tuple(

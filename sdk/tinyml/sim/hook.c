@@ -16,6 +16,8 @@ enum { ALWAYS_TAKEN = 1, MAYBE_TAKEN = 2, SPINS = 4, CHECKED = 8, SEND_EVENT = 1
 enum { ALIGNMENT = 0, STACK = 1 };
 enum { RUNNING = 0, DEADLINE = 1, UNMASKED = 2, TRANSLATE = 3, MISALIGNED = 4, STACK_OVERRUN = 5, SPINNING = 6, FULL = 7, INERT = 8 };
 
+#define ON_PROCESS_STACK 2u /* CONTROL.SPSEL */
+
 typedef struct {
     uint64_t runs, taken;
     uint32_t address, size, cycles, instructions, flags, first_check, check_count, layer;
@@ -39,7 +41,7 @@ typedef struct {
     tm_block *previous, *before; /* the block that ran last, and the one before it */
     uint32_t capacity, used, refill_cycles, reason, watch_mask, primask, basepri, layer, layer_return, event;
     uint32_t stack_limit, stack_top, counted;
-    int32_t register_id[16], primask_id, basepri_id, faultmask_id;
+    int32_t register_id[16], primask_id, basepri_id, faultmask_id, control_id;
 } tm_state;
 
 static uint32_t read_register(const tm_state *s, int32_t id) {
@@ -79,7 +81,10 @@ static uint32_t violates(const tm_state *s, const tm_check *check) {
     if (before > s->stack_top || before < s->stack_limit) {
         return RUNNING; /* another stack */
     }
-    return value < s->stack_limit ? STACK_OVERRUN : RUNNING;
+    if (value >= s->stack_limit || (read_register(s, s->control_id) & ON_PROCESS_STACK) != 0u) {
+        return RUNNING;
+    }
+    return STACK_OVERRUN;
 }
 
 static uint32_t check_block(tm_state *s, const tm_block *block) {

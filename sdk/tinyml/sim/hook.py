@@ -80,6 +80,7 @@ class State(ctypes.Structure):
         ("primask", c_uint32), ("basepri", c_uint32), ("layer", c_uint32), ("layer_return", c_uint32),
         ("event", c_uint32), ("stack_limit", c_uint32), ("stack_top", c_uint32), ("counted", c_uint32),
         ("register_id", c_int32 * 16), ("primask_id", c_int32), ("basepri_id", c_int32), ("faultmask_id", c_int32),
+        ("control_id", c_int32),
     ]  # fmt: skip
 
 

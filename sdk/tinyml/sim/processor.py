@@ -394,7 +394,7 @@ class Processor:
         entry = stacking.enter(self.core, number, return_address, handler, before)
         self.exceptions.begin(number)
         state = self.hook.state
-        if entry.frame < state.stack_limit <= entry.frame + stacking.FP_BYTES:
+        if entry.on_main_stack and entry.frame < state.stack_limit <= entry.before <= state.stack_top:
             self.report("stack overrun", "no room on the stack for an exception", return_address)
             state.stack_limit = 0
         if not entry.written:

@@ -20,8 +20,10 @@ _CONTROL_SPSEL, _CONTROL_FPCA = 2, 4
 
 @dataclass(frozen=True)
 class Entry:
-    """How an exception entry went: the frame's address, and whether it could be written."""
+    """How an exception entry went: which stack took the frame and where, and whether it could be written."""
 
+    on_main_stack: bool
+    before: int
     frame: int
     written: bool
 
@@ -30,6 +32,7 @@ def enter(core: Core, number: int, return_address: int, handler: int, interrupte
     """Push a frame and start the handler at `handler`. `interrupted`: exception that ran before, 0 for none."""
     control = core["control"]
     fp = bool(control & _CONTROL_FPCA)
+    on_process_stack = bool(control & _CONTROL_SPSEL)
     sp = core["sp"]
     frame = (sp - (FP_BYTES if fp else BASIC_BYTES)) & ~7 & 0xFFFFFFFF
     xpsr = core["xpsr"] & (_FLAGS_AND_STATE & ~_ALIGNED_BIT) | 1 << 24 | interrupted
@@ -42,13 +45,11 @@ def enter(core: Core, number: int, return_address: int, handler: int, interrupte
     except ValueError:
         written = False
     core["sp"] = frame
-    # In handler mode the main stack is used whatever CONTROL says, so only FPCA is cleared, and before the switch.
-    core["control"] = control & ~_CONTROL_FPCA
+    core["control"] = control & ~(_CONTROL_FPCA | _CONTROL_SPSEL)  # the main stack from here on
     core["xpsr"] = xpsr & ~0x0600FDFF | number
-    on_process_stack = not interrupted and control & _CONTROL_SPSEL
     core["lr"] = (0xFFFFFFF1 if interrupted else 0xFFFFFFFD if on_process_stack else 0xFFFFFFF9) & ~(fp << 4)
     core.jump(handler & ~1)
-    return Entry(frame, written)
+    return Entry(not on_process_stack, sp, frame, written)
 
 
 def leave(core: Core, exc_return: int) -> int | None:
