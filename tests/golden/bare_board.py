@@ -9,6 +9,7 @@ import numpy as np
 from tinyml.board import Board, load_board
 from tinyml.compiler import Compiled, write
 from tinyml.ir.graph import Graph
+from tinyml.sim import profile
 from tinyml.sim.board_machine import VirtualBoard
 from tinyml.sim.elf import Image
 from tinyml.sim.processor import Halt
@@ -67,7 +68,6 @@ def run(compiled: Compiled, elf: Path, graph: Graph, inputs: tuple[np.ndarray, .
     board, image = VirtualBoard(cortex_m4()), Image(elf)
     board.program(image)
     arena = image.symbols["g_arena"]
-    image._stream.close()  # an Image reads its debug information later, which nobody here asks for
     board.poke(arena, b"\xa5" * compiled.plan.arena_bytes)
     for name, data in zip(graph.inputs, inputs, strict=True):
         board.poke(arena + compiled.taps[name][0], data.tobytes())
@@ -84,3 +84,16 @@ def run(compiled: Compiled, elf: Path, graph: Graph, inputs: tuple[np.ndarray, .
         value: memory[offset : offset + kind.size_bytes].view(kind.dtype).reshape(kind.shape)
         for value, (offset, kind) in compiled.taps.items()
     }
+
+
+def layer_cycles(compiled: Compiled, elf: Path) -> dict[str, int]:
+    """Cycles of one call of every layer, by function, as the virtual board counts them."""
+    image = Image(elf)
+    layers = profile.layer_functions(image, [])
+    board = VirtualBoard(cortex_m4(), layers={f.address: number for number, f in enumerate(layers, start=1)})
+    board.program(image)
+    board.debugger_attached = True
+    board.reset()
+    halt = board.run(board.now + _LONG_CYCLES)
+    assert halt is Halt.BKPT, f"the program ended with {halt}"
+    return profile.layer_cycles(layers, board.hook)

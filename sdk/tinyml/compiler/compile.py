@@ -138,6 +138,6 @@ def write(compiled: Compiled, out_dir: Path | str) -> CSources:
         if path.exists() and path.read_text() == text:
             continue
         partial = path.with_name(f"{name}.{os.getpid()}.tmp")
-        partial.write_text(text)
+        partial.write_text(text, newline="\n")
         partial.replace(path)
     return CSources.in_dir(out_dir, compiled.prefix)

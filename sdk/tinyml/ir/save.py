@@ -25,7 +25,7 @@ def save(graph: Graph, directory: Path | str) -> Path:
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
     try:
-        (partial / "graph.txt").write_text(to_text(graph))
+        (partial / "graph.txt").write_text(to_text(graph), newline="\n")
         np.savez(partial / "consts.npz", **{n: c.data for n, c in graph.consts.items() if c.data is not None})
         (partial / "digest").write_text(_digest(partial) + "\n")
         _swap(partial, directory)

@@ -21,13 +21,13 @@ PORTABLE = "depthwise_conv2d_s8.h"
 DSP = "depthwise_conv2d_s8_dsp.h"
 _MOST_PAIRS = 32  # TM_DEPTHWISE_MOST_PAIRS
 _MOST_REACH = 4088  # bytes that the assembly's immediate offsets reach
-_NAME = re.compile(r"depthwise_conv2d_(\d+)x(\d+)_s8_dsp(?:_row(\d+)s(\d+))?_planes(\d)")
+_NAME = re.compile(r"depthwise_conv2d_(\d+)x(\d+)_s8_dsp(?:_row(\d+)s(\d+)x(\d+))?_planes(\d)")
 
 
 def _fast_row_bytes(w: Window) -> int:
-    """Row length of a plane for the 3x3 kernel at stride 1 along the row (pairs of outputs), 0 for all others."""
-    row_bytes = 4 * (-(-w.out_w // 2)) + 4
-    fits = (w.kernel_h, w.kernel_w, w.stride_w) == (3, 3, 1) and row_bytes * max(2, w.stride_h) <= _MOST_REACH
+    """Row length of a plane for the 3x3 kernel at stride 1 (pairs of outputs) or 2 along the row, else 0."""
+    row_bytes = 4 * (w.out_w if w.stride_w == 2 else -(-w.out_w // 2)) + 4
+    fits = (w.kernel_h, w.kernel_w) == (3, 3) and w.stride_w in (1, 2) and row_bytes * max(2, w.stride_h) <= _MOST_REACH
     return row_bytes if fits else 0
 
 
@@ -102,7 +102,7 @@ class DepthwiseConv2d:
     def _planar(self, w: Window, planes: int) -> Variant:
         size = f"{w.kernel_h}x{w.kernel_w}"
         row_bytes = _fast_row_bytes(w)
-        width = f"_row{row_bytes}s{w.stride_h}" if row_bytes else ""
+        width = f"_row{row_bytes}s{w.stride_h}x{w.stride_w}" if row_bytes else ""
         return Variant(f"depthwise_conv2d_{size}_s8_dsp{width}_planes{planes}", DSP, planes * _plane_bytes(w))
 
     def cost(self, v: Variant, *x: TensorType) -> Cost:
@@ -110,7 +110,7 @@ class DepthwiseConv2d:
         macs = w.out_pixels * w.out_c * w.kernel_h * w.kernel_w
         if v.kernel_file == PORTABLE:
             return Cost(macs, timing.depthwise_portable(w), 400, x[1].size_bytes + 12 * w.out_c, 0)
-        fast, planes = _fast_row_bytes(w) > 0, int(_NAME.match(v.name)[5])
+        fast, planes = _fast_row_bytes(w) > 0, int(_NAME.match(v.name)[6])
         cycles = timing.depthwise_simd(w, planes, _plane_bytes(w), fast)
         cycles += timing.clamp_cycles(w.out_pixels * w.out_c, self.act_min, self.act_max)
         code_bytes = (850 if fast else 550) + 250 * (planes == 4)
@@ -138,11 +138,11 @@ class DepthwiseConv2d:
         if v.kernel_file == PORTABLE:
             scaling.portable_kernel_c(w, symbol, "tm_depthwise_conv2d_s8", self.rounding)
             return
-        height, width, row_bytes, stride, planes = _NAME.match(v.name).groups()
+        height, width, row_bytes, stride_h, stride_w, planes = _NAME.match(v.name).groups()
         w.line(f"static TM_SEPARATE void {symbol}(const int8_t *x, int8_t *y, const tm_window *w,")
         with w.block("    const tm_output *out, int32_t in_zero_point, const int32_t *stream, void *scratch)"):
             w.line("tm_depthwise_conv2d_s8_dsp(x, y, w, out, in_zero_point, stream, scratch, "
-                   f"{height}, {width}, {planes}, {row_bytes or 0}, {stride or 0});")  # fmt: skip
+                   f"{height}, {width}, {planes}, {row_bytes or 0}, {stride_h or 0}, {stride_w or 0});")  # fmt: skip
 
     def emit_c(self, v: Variant, w: CWriter, call: Call) -> None:
         output = scaling.output_initialiser(self.out, self.act_min, self.act_max)

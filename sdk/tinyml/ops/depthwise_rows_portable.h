@@ -34,4 +34,25 @@ TM_INLINE void tm_depthwise_rows3x3(const tm_depthwise_rows *rows, const int row
     }
 }
 
+TM_INLINE void tm_depthwise_rows3x3_s2(const tm_depthwise_rows *rows, const int row_bytes, const int stride)
+{
+    const int row_elements = row_bytes / 2;
+    int8_t *y = rows->y;
+    const int16_t *row_end = rows->row_end;
+    for (const int16_t *start = rows->plane;; start += stride * row_elements, row_end += stride * row_elements) {
+        for (const int16_t *cell = start; cell != row_end; cell += 2) {
+            int32_t acc = rows->bias;
+            for (int ky = 0; ky < 3; ky++) {
+                acc = tm_smlad(tm_load_word(cell + ky * row_elements), rows->weights[2 * ky], acc);
+                acc = tm_smlad(tm_load_word(cell + ky * row_elements + 2), rows->weights[2 * ky + 1], acc);
+            }
+            *y = tm_saturate_s8(tm_smmlar(acc, rows->multiplier, rows->zero_point));
+            y += rows->y_stride;
+        }
+        if (row_end == rows->last_end) {
+            return;
+        }
+    }
+}
+
 #endif

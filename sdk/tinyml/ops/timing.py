@@ -3,9 +3,10 @@
 Each function counts how often the parts of a kernel run and weighs them. The weights were fitted (non-negative least
 squares on the relative error) to about 150 layers of random shape, compiled by zig 0.17 at -O2 and measured block by
 block with the Cortex-M4 instruction timings at zero wait states and 3 cycles for a taken branch. Residuals:
-1x1 convolutions 2 %, other convolutions 3 %, depthwise 3x3 at stride 1 along the row 4 %, other depthwise 13 %,
+1x1 convolutions 2 %, other convolutions 3 %, depthwise 3x3 at stride 1 or 2 along the row 6 %, other depthwise 14 %,
 fully connected 4 %, mean 3 %, softmax 1 %; odd numbers of output channels up to 20 %, portable kernels up to 25 %.
-Other compilers stay within a tenth. A clamp to less than int8 costs 8 cycles an output more.
+gcc 12 needs up to a quarter more for windowed convolutions, a tenth more for a whole network. A clamp to less
+than int8 costs 8 cycles an output more.
 """
 
 from __future__ import annotations
@@ -48,19 +49,19 @@ def conv2d_portable(w: Window) -> int:
 
 
 def depthwise_simd(w: Window, planes: int, plane_bytes: int, fast: bool) -> int:
-    """`fast`: 3x3 at stride 1 along the row; `plane_bytes` is the size of one channel's plane."""
+    """`fast`: 3x3 at stride 1 or 2 along the row; `plane_bytes` is the size of one channel's plane."""
     fours = w.in_c // 4 if planes == 4 else 0
     ones = w.in_c - 4 * fours
     words, cells = planes * plane_bytes / 4, w.in_h * w.in_w
-    if fast:
-        odd = w.out_w % 2
-        expand = 5.5 * words + fours * (5.5 * w.in_h + 16.7 * cells) + ones * 6.3 * cells
-        rows = (w.out_h - odd) * (6.2 + 39.4 * _up(w.out_w, 2)) + 33 * odd * w.out_w
-        return int(417 + expand + w.in_c * (135 + rows))
-    expand = 7.1 * words + fours * 12.2 * cells + ones * (45 * w.in_h + 2.9 * cells)
-    extra = 5.6 if (w.kernel_h, w.kernel_w) == (3, 3) else 0
-    output = 6.6 + extra + 4.24 * w.kernel_h * _up(w.kernel_w, 2)
-    return int(expand + w.in_c * (2.4 * w.out_h + w.out_pixels * output))
+    if not fast:
+        expand = 6.2 * words + fours * (44 * w.in_h + 16.9 * cells) + ones * 8.3 * cells
+        output = 2.9 + 4.34 * w.kernel_h * _up(w.kernel_w, 2)
+        return int(178 + expand + w.in_c * (14.9 * w.out_h + w.out_pixels * output))
+    expand = 6.6 * words + fours * (5.9 * w.in_h + 16 * cells) + ones * (5.9 * w.in_h + 6.5 * cells)
+    odd = w.out_w % 2 if w.stride_w == 1 else 0
+    row = 25.7 * w.out_w if w.stride_w == 2 else 39.3 * _up(w.out_w, 2)
+    rows = (w.out_h - odd) * (9.3 + row) + odd * (85 + 24.3 * w.out_w)
+    return int(115 + expand + w.in_c * (85 + rows))
 
 
 def depthwise_portable(w: Window) -> int:
