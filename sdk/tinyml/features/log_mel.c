@@ -78,6 +78,7 @@ static int32_t newest_share(tm_log_mel *s)
     return larger(TM_LOG_MEL_MEAN_ALPHA, (int32_t)((1u << ALPHA_ONE) / s->frames));
 }
 
+/* Lifts levels and means to the moving floor, then subtracts the means. */
 static void remove_mean(tm_log_mel *s, const int16_t *levels, int8_t *features)
 {
     int32_t loudest = levels[0];
@@ -85,7 +86,7 @@ static void remove_mean(tm_log_mel *s, const int16_t *levels, int8_t *features)
         loudest = larger(loudest, levels[m]);
     loudest = larger(loudest * FINE, s->loudest - TM_LOG_MEL_RELEASE);
     s->loudest = loudest;
-    int32_t floor = larger(loudest - TM_LOG_MEL_RANGE * FINE, 0);
+    int32_t floor = loudest - TM_LOG_MEL_RANGE * FINE;
     int32_t alpha = newest_share(s);
     for (unsigned m = 0; m < TM_LOG_MEL_BINS; m++) {
         int32_t level = larger(levels[m] * FINE, floor);
@@ -98,14 +99,14 @@ static void remove_mean(tm_log_mel *s, const int16_t *levels, int8_t *features)
 
 void tm_log_mel_push(tm_log_mel *s, const int16_t *hop, int8_t *features)
 {
-    int16_t levels[TM_LOG_MEL_BINS]; /* log units above the absolute floor */
+    int16_t levels[TM_LOG_MEL_BINS];
     tm_log_mel_push_log(s, hop, levels);
     for (unsigned m = 0; m < TM_LOG_MEL_BINS; m++)
-        levels[m] = (int16_t)larger(levels[m] - tm_log_mel_floor[m], 0);
+        levels[m] = (int16_t)(larger(levels[m], tm_log_mel_noise[m]) - tm_log_mel_reference[m]);
     if (TM_LOG_MEL_MEAN_REMOVAL) {
         remove_mean(s, levels, features);
     } else {
         for (unsigned m = 0; m < TM_LOG_MEL_BINS; m++)
-            features[m] = steps(levels[m] + tm_log_mel_floor[m] - TM_LOG_MEL_FIXED_REFERENCE);
+            features[m] = steps(levels[m]);
     }
 }

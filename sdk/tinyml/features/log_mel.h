@@ -15,7 +15,7 @@
 typedef struct {
     uint32_t frame[TM_FFT_PAIRS];        /* the last 512 samples, two a word, oldest first */
     int32_t spectrum[2 * TM_FFT_PAIRS];  /* scratch between calls */
-    int32_t mean[TM_LOG_MEL_BINS];       /* mean level of each mel bin, 1/4096 log unit above its floor */
+    int32_t mean[TM_LOG_MEL_BINS];       /* mean level of each mel bin, in 1/4096 log unit */
     int32_t loudest;                     /* level of the loudest mel bin of late, same unit */
     uint32_t frames;                     /* frames seen, up to the length of the mean */
 } tm_log_mel;

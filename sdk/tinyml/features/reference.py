@@ -20,19 +20,19 @@ _LOG2_OF_ZERO = -512
 def log_mel(spec: LogMelSpec, pcm: np.ndarray) -> np.ndarray:
     """int16[n] -> int8[n // hop, mel_bins], from reset. Equal to `LogMel(spec).process(pcm)`."""
     t = tables(spec)
-    levels = np.maximum(log_energies(spec, pcm).astype(np.int64) - t.floor, 0)
-    units = _without_mean(levels, t, spec) if spec.mean_removal else levels + t.floor - t.fixed_reference
+    levels = np.maximum(log_energies(spec, pcm).astype(np.int64), t.noise) - t.reference
+    units = _without_mean(levels, t, spec) if spec.mean_removal else levels
     return np.clip((units * t.step + (1 << (STEP_BITS - 1))) >> STEP_BITS, -128, 127).astype(np.int8)
 
 
 def _without_mean(levels: np.ndarray, t: Tables, spec: LogMelSpec) -> np.ndarray:
-    """Levels int64[frames, mel_bins] over the absolute floor, in log units, less their causal mean."""
+    """Levels int64[frames, mel_bins] in log units, less their causal mean."""
     mean = np.zeros(spec.mel_bins, np.int64)
     loudest = 0
     out = np.empty_like(levels)
     for i, level in enumerate(levels << FINE_BITS):
         loudest = max(int(level.max()), loudest - t.release)
-        floor = max(loudest - (t.range << FINE_BITS), 0)
+        floor = loudest - (t.range << FINE_BITS)
         alpha = max(t.alpha, 2**ALPHA_BITS // min(i + 1, spec.mean_frames))
         level = np.maximum(level, floor)
         mean = np.maximum(mean, floor)

@@ -17,9 +17,12 @@ STEP_DB = 0.5
 LOG_UNITS_PER_OCTAVE = 512  # of power
 FULL_SHIFT = 6  # right shift of the window's products for a full-scale frame, see fft.h
 FIXED_REFERENCE_DBFS = -10.0
-FLOOR_ABOVE_ROUNDING_DB = 5.0
-RANGE_DB = 40.0
+FLOOR_ABOVE_ROUNDING_DB = 15.0
+RANGE_DB = 50.0
 RELEASE_DB_PER_S = 2.0
+RUMBLE_HZ = 300.0
+RUMBLE_DB_PER_OCTAVE = 6.0
+RUMBLE_LIMIT_DB = 12.0
 
 
 @dataclass(frozen=True)
@@ -36,18 +39,21 @@ class LogMelSpec:
     Log
         Base 2, in units of 1/512 (`log_unit_db` = 0.00588 dB of power); `log_offset_db` + `log_unit_db` * value is
         the energy in dB of the same computation in floating point on samples in [-1, 1).
-    Floor
-        Each mel bin's level counts from its absolute floor: `floor_dbfs`, 5 dB over white int16 rounding noise seen
-        through that bin's filter (white noise of -93 dBFS). What is lower counts as the floor. `process_log` has no
-        floor.
+    Levels
+        White noise of int16 rounding, seen through each mel filter (`rounding_dbfs`), is the least energy that counts:
+        what is lower counts as that. The level of a mel bin is its energy in dB over the rounding noise plus
+        `tilt_db`, a fixed weighting by which a fricative and a vowel of equal effort are about equally loud and
+        rumble is not: 10 dB per decade of bandwidth, and 6 dB per octave down below 300 Hz, at most 12 dB.
+        `process_log` shows log energies without any of this.
     Mean removal
-        A moving floor, common to all mel bins, stands 40 dB under the loudest level of late (in dB over the absolute
-        floors; the loudest level rises at once and falls by 2 dB/s). Levels under it count as the floor, and means that it
-        overtakes are lifted to it. The mean of each mel bin is m += a * (level - m), a = max(1 / n, hop / time
-        constant) for the n-th frame, so the first frames average evenly, there is no other initial state, and the time
-        constant is then `mean_time_constant_s`. The feature is level - m. A constant gain cancels from the first
-        frame on; pauses cannot betray it, because what sinks into the rounding noise at a low gain lies under the moving
-        floor at every gain. A mel bin that holds nothing (above 4 kHz in telephone speech) gives exactly 0.
+        A moving floor stands 50 dB under the loudest level, of any mel bin, of late (it rises at once, falls by 2 dB/s,
+        and starts at 0). Levels under it count as the floor, and means that it overtakes are lifted to it. Then the
+        mean of each mel bin is m += a * (level - m), a = max(1 / n, hop / time constant) in the n-th frame: the first
+        frames average evenly, there is no other initial state, and afterwards the time constant is
+        `mean_time_constant_s`. The feature is level - m.
+        So a constant gain cancels from the first frame on, for energies from 20 dB above `floor_dbfs` to within a step:
+        what sinks into the rounding noise in pauses at a low gain lies under the moving floor at any gain. A mel bin
+        that holds nothing (above 4 kHz in telephone speech) gives 0.
     Output
         int8, 0.5 dB a step, 0 = the bin's mean, saturating. With `mean_removal=False` 0 stands for -10 dB of the
         float energy above.
@@ -137,10 +143,21 @@ class LogMelSpec:
         return np.maximum(0, np.minimum(rise, fall))
 
     @cached_property
+    def rounding_dbfs(self) -> np.ndarray:
+        """float64[mel_bins]: float energy, in dB, of white int16 rounding noise (samples in [-1, 1))."""
+        return 10 * np.log10(np.sum(self.window**2) / 12 / 2.0**30 * self.filters.sum(axis=0))
+
+    @property
     def floor_dbfs(self) -> np.ndarray:
-        """float64[mel_bins]: the absolute floor in dB of float energies, samples in [-1, 1)."""
-        noise = np.sum(self.window**2) / 12 / 2.0**30 * self.filters.sum(axis=0)
-        return 10 * np.log10(noise) + FLOOR_ABOVE_ROUNDING_DB
+        """float64[mel_bins]: 15 dB over `rounding_dbfs`, as white noise of -83 dBFS; below it features are coarse."""
+        return self.rounding_dbfs + FLOOR_ABOVE_ROUNDING_DB
+
+    @property
+    def tilt_db(self) -> np.ndarray:
+        """float64[mel_bins]: weight of each mel bin when levels of several bins are compared."""
+        width = self.filters.sum(axis=0)
+        rumble = RUMBLE_DB_PER_OCTAVE * np.log2(self.edges_hz[1:-1] / RUMBLE_HZ)
+        return 10 * np.log10(width / width[0]) + np.clip(rumble, -RUMBLE_LIMIT_DB, 0)
 
     @property
     def digest(self) -> str:

@@ -47,13 +47,13 @@ class Tables:
     first_bin: int  # FFT bin of the first mel weight
     counts: np.ndarray  # uint8[mel_bins + 1]: FFT bins between neighbouring edges
     weights: np.ndarray  # int32[sum(counts)]: Q31 share of the upper mel bin
-    floor: np.ndarray  # int16[mel_bins], log units
+    noise: np.ndarray  # int16[mel_bins]: log units of rounding noise, the least log energy that counts
+    reference: np.ndarray  # int16[mel_bins]: log units of level 0
     log2: np.ndarray  # int16[33]: Q14 log2(1 + i / 32)
     step: int  # int8 steps per log unit, Q20
     alpha: int  # share of the newest frame in the mean, Q28
     range: int  # log units
     release: int  # 1/4096 log units a frame
-    fixed_reference: int  # log units
 
 
 def tables(spec: LogMelSpec) -> Tables:
@@ -62,6 +62,9 @@ def tables(spec: LogMelSpec) -> Tables:
     digits = (n % 4) * 16 + (n // 4 % 4) * 4 + n // 16
     first_bin, counts, weights = _mel_tables(spec)
     units = 1 / spec.log_unit_db
+    reference_dbfs = (
+        spec.rounding_dbfs - spec.tilt_db if spec.mean_removal else np.full(spec.mel_bins, FIXED_REFERENCE_DBFS)
+    )
     return Tables(
         window=np.rint(spec.window * 32767).astype(np.int16),
         reversed=(8 * digits).astype(np.uint16),
@@ -70,13 +73,13 @@ def tables(spec: LogMelSpec) -> Tables:
         first_bin=first_bin,
         counts=counts,
         weights=weights,
-        floor=np.rint((spec.floor_dbfs - spec.log_offset_db) * units).astype(np.int16),
+        noise=np.rint((spec.rounding_dbfs - spec.log_offset_db) * units).astype(np.int16),
+        reference=np.rint((reference_dbfs - spec.log_offset_db) * units).astype(np.int16),
         log2=np.rint(np.log2(1 + np.arange(33) / 32) * 2**14).astype(np.int16),
         step=round(spec.log_unit_db / STEP_DB * 2**STEP_BITS),
         alpha=round(2**ALPHA_BITS / spec.mean_frames),
         range=round(RANGE_DB * units),
         release=round(RELEASE_DB_PER_S * spec.hop_ms / 1000 * units * 2**FINE_BITS),
-        fixed_reference=round((FIXED_REFERENCE_DBFS - spec.log_offset_db) * units),
     )
 
 
@@ -118,7 +121,6 @@ def _config_h(spec: LogMelSpec, t: Tables) -> str:
         ("MEAN_ALPHA", t.alpha),
         ("RANGE", t.range),
         ("RELEASE", t.release),
-        ("FIXED_REFERENCE", t.fixed_reference),
         ("STEP_Q20", t.step),
     ):
         out.line(f"#define TM_LOG_MEL_{name} {value}")
@@ -138,7 +140,8 @@ def _tables_c(t: Tables) -> tuple[str, str]:
         "tm_fft_split": t.split,
         "tm_mel_counts": t.counts,
         "tm_mel_weights": t.weights,
-        "tm_log_mel_floor": t.floor,
+        "tm_log_mel_noise": t.noise,
+        "tm_log_mel_reference": t.reference,
         "tm_log2_table": t.log2,
     }
     header, source = CWriter(), CWriter()
