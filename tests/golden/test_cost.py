@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from networks import NetworkBuilder, ds_cnn
 
 from tinyml.compiler import Compiled, compile_graph, network_cost
 from tinyml.ir.graph import Graph
+from tinyml.sim.elf import Image
 
 
 def strided() -> Graph:
@@ -52,6 +54,15 @@ def test_kernels_are_fast(measured) -> None:
             continue
         limit = 6.0 if layer.op == "depthwise_conv2d" else 2.5
         assert cycles[layer.symbol] / layer.macs < limit, layer
+
+
+def test_code_is_estimated_within_a_fifth(measured) -> None:
+    _, compiled, _, elf = measured
+    symbols = re.compile(r"m_layer_\w+$|m_k_\w+$|tm_\w+$|m_invoke$")
+    functions = [f for f in Image(elf).functions if symbols.match(f.name)]
+    assert sum(layer.code_bytes for layer in compiled.layers) == pytest.approx(
+        sum(f.size_bytes for f in functions), rel=0.2
+    )
 
 
 def test_network_cost_needs_no_weights(measured) -> None:

@@ -113,7 +113,7 @@ class DepthwiseConv2d:
         fast, planes = _fast_row_bytes(w) > 0, int(_NAME.match(v.name)[6])
         cycles = timing.depthwise_simd(w, planes, _plane_bytes(w), fast)
         cycles += timing.clamp_cycles(w.out_pixels * w.out_c, self.act_min, self.act_max)
-        code_bytes = (850 if fast else 550) + 250 * (planes == 4)
+        code_bytes = (550 if fast and w.stride_w == 1 else 400) + 230 * (planes == 4)  # measured
         return Cost(macs, cycles, code_bytes, w.out_c * _stream_words(w) * 4, v.scratch_bytes)
 
     def overlap(self, v: Variant, *x: TensorType) -> tuple[Overlap | None, ...]:

@@ -63,7 +63,7 @@ class FullyConnected:
             cycles = timing.fully_connected_portable(inputs, outputs)
             return Cost(x[1].elements, cycles, 200, x[1].size_bytes + 12 * outputs, 0)
         cycles = timing.fully_connected_simd(inputs, outputs) + timing.clamp_cycles(outputs, self.act_min, self.act_max)
-        return Cost(x[1].elements, cycles, 310, gemm_stream_bytes(outputs, inputs), v.scratch_bytes)
+        return Cost(x[1].elements, cycles, 170, gemm_stream_bytes(outputs, inputs), v.scratch_bytes)
 
     def overlap(self, v: Variant, *x: TensorType) -> tuple[Overlap | None, ...]:
         return (Overlap.anywhere() if v.kernel_file == DSP else None,)

@@ -66,7 +66,7 @@ class Softmax:
     def cost(self, v: Variant, *x: TensorType) -> Cost:
         classes = x[0].shape[-1]
         cycles = timing.softmax(x[0].elements // classes, classes)
-        return Cost(0, cycles, 150, 2 * len(exp_table(x[0].quant.scale)), 0)
+        return Cost(0, cycles, 120, 2 * len(exp_table(x[0].quant.scale)), 0)
 
     def overlap(self, v: Variant, *x: TensorType) -> tuple[Overlap | None, ...]:
         return (Overlap(0),)
