@@ -96,5 +96,5 @@ def test_qemu_hears_what_the_native_program_hears(
          "-semihosting-config", "enable=on,target=native", "-kernel", str(image.elf)],
         capture_output=True, check=False, timeout=120, stdin=subprocess.DEVNULL,
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr.decode()
+    assert done.returncode == 0, done.stdout.decode()[-300:] + done.stderr.decode()
     assert done.stdout.decode() == native_console

@@ -101,7 +101,5 @@ class AppConfig:
 
 def _c_string(text: str) -> str:
     """A C string literal; bytes outside printable ASCII become octal escapes."""
-    escaped = "".join(
-        chr(b) if 32 <= b < 127 and chr(b) not in '\\"?' else f"\\{b:03o}" for b in text.encode()
-    )
+    escaped = "".join(chr(b) if 32 <= b < 127 and chr(b) not in '\\"?' else f"\\{b:03o}" for b in text.encode())
     return f'"{escaped}"'
