@@ -15,10 +15,11 @@ from tinyml.errors import ProjectError
 
 # (out_channels, (time stride, frequency stride)) of each depthwise-separable block at width_mult 1.
 BLOCKS: tuple[tuple[int, tuple[int, int]], ...] = (
-    (32, (1, 2)),
-    (64, (2, 1)),
+    (24, (1, 2)),
+    (48, (2, 1)),
     (64, (1, 2)),
-    (64, (1, 1)),
+    (96, (2, 1)),
+    (96, (1, 1)),
 )
 STEM_CHANNELS = 16
 

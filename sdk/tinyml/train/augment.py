@@ -20,10 +20,10 @@ class AugmentConfig:
     stretches of up to `time_mask_frames`, all set to 0 dB (the running mean).
     """
 
-    mel_stretch: float = 0.12
-    mel_shift: float = 1.5
-    time_stretch: float = 0.15
-    time_shift: float = 2.0
+    mel_stretch: float = 0.15
+    mel_shift: float = 2.0
+    time_stretch: float = 0.3
+    time_shift: float = 4.0
     gain: float = 0.15
     mel_masks: int = 1
     mel_mask_bins: int = 6

@@ -19,11 +19,11 @@ class TrainConfig:
 
     steps: int = 900
     batch_size: int = 128
-    learning_rate: float = 4e-3
+    learning_rate: float = 1e-2
     weight_decay: float = 0.02
     warmup: float = 0.1
     label_smoothing: float = 0.1
-    mixup: float = 0.0
+    mixup: float = 0.2
     weight_average: float = 0.0
     augment: AugmentConfig = AugmentConfig()
     seed: int = 0
