@@ -330,7 +330,7 @@ class Project:
         )  # fmt: skip
         self.announce("report", "running")
         record = collect(sources)
-        return write_report(record, self.folder / "runs" / record.run_id / "report.html")
+        return write_report(record, self.folder / "runs" / record.run_id / "report.html", self.progress)
 
     def deploy(
         self, *, to: str | None = None, allow_unlicensed: bool = False, options: DeployOptions | None = None
@@ -349,16 +349,15 @@ class Project:
         done = runner.run(image, self.board, options or deploy.DeployOptions(), self.progress)
         return Deployed(runner.name, None, done)
 
-    def plan_deployment(self, *, to: str | None = None) -> list[str]:
+    def plan_deployment(self, *, to: str | None = None, options: DeployOptions | None = None) -> list[str]:
         """What `deploy` would do, one line per step: stale stages, then the runner's own steps."""
         from tinyml import deploy
 
         runner = deploy.choose(self.board, to)
-        lines = [f"{stage}: {'up to date' if done else 'would run'}" for stage, done in self.stage_states()]
-        if all(done for _, done in self.stage_states()):
-            image = self.build_image(uf2=runner.name == "uf2")
-            return lines + runner.plan(image, self.board, deploy.DeployOptions())
-        return [*lines, "build: would compile and link", f"deploy: would use the runner `{runner.name}`"]
+        states = self.stage_states()
+        lines = [f"{stage}: {'up to date' if done else 'would run'}" for stage, done in states]
+        image = self.build_image(uf2=runner.name == "uf2") if all(done for _, done in states) else None
+        return lines + runner.plan(image, self.board, options or deploy.DeployOptions())
 
     def stage_states(self) -> list[tuple[str, bool]]:
         """(stage, whether its artifact exists), in order, without making anything."""

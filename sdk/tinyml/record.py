@@ -15,7 +15,7 @@ from tinyml.board import Board
 from tinyml.compiler import Compiled
 from tinyml.evaluate.offline import Evaluation
 from tinyml.evaluate.stream import VirtualRun
-from tinyml.firmware import Image
+from tinyml.firmware import PARTS, Image
 from tinyml.project import Config
 from tinyml.report import collect as parts
 
@@ -82,7 +82,7 @@ def _memories(s: Sources) -> tuple[parts.MemoryUse, ...]:
     limits = {s.board.regions["code"]: s.config.limits.flash_bytes, s.board.regions["data"]: s.config.limits.ram_bytes}
     filled: dict[str, list[tuple[str, int]]] = defaultdict(list)
     for section in s.image.sections:
-        filled[section.memory].append((section.name, section.size_bytes))
+        filled[section.memory].append((PARTS.get(section.name, section.name), section.size_bytes))
     return tuple(
         parts.MemoryUse(m.name, m.length_bytes, tuple(filled[m.name]), limits.get(m.name))
         for m in s.board.memories if filled[m.name]

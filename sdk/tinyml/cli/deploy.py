@@ -20,17 +20,23 @@ def command(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done.")] = False,
     allow_unlicensed: Annotated[bool, typer.Option(help="Ship clips without a licence.")] = False,
     drive: Annotated[Path | None, typer.Option(help="uf2: the mounted drive to copy to.")] = None,
+    output: Annotated[Path | None, typer.Option(help="uf2: the file to write.")] = None,
     uid: Annotated[str | None, typer.Option(help="pyocd: the probe to use, when several are attached.")] = None,
+    unlock: Annotated[bool, typer.Option(help="pyocd: erase a read-protected chip wholly.")] = False,
+    monitor: Annotated[bool, typer.Option(help="Print the board's console afterwards, until Ctrl-C.")] = False,
+    port: Annotated[str | None, typer.Option(help="Serial port of the console.")] = None,
     json: Json = False,
 ) -> None:
     """Bring the project up to date and put it on a board (or the virtual one)."""
     from tinyml.deploy import DeployOptions
+    from tinyml.deploy.monitor import console_lines
 
+    options = DeployOptions(uid=uid, unlock=unlock, output=output, drive=drive)
     with opened(project) as p:
         if dry_run:
-            _show_plan(p.plan_deployment(to=to), json)
+            _show_plan(p.plan_deployment(to=to, options=options), json)
             return
-        done = p.deploy(to=to, allow_unlicensed=allow_unlicensed, options=DeployOptions(uid=uid, drive=drive))
+        done = p.deploy(to=to, allow_unlicensed=allow_unlicensed, options=options)
         evaluated, path = p.evaluated, p.report() if done.run else None
     if json:
         print_json({"runner": done.runner, "evaluation": evaluated.summary(), "report": path,
@@ -46,6 +52,9 @@ def command(
             out.print(line, markup=False)
     if done.run:
         check_fault(done.run)
+    elif monitor:
+        for line in console_lines(p.board, port):
+            out.print(line, markup=False)
 
 
 def _show_plan(lines: list[str], json: bool) -> None:

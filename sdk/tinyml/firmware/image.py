@@ -78,7 +78,7 @@ def over_budget(name: str, elf: Path, board: Board, arena_peak: str) -> OverBudg
     return None
 
 
-_PARTS = {".arena": "arena", ".dma": "DMA buffers", ".stack": "stack", ".data": "initialised data", ".bss": "data",
+PARTS = {".arena": "arena", ".dma": "DMA buffers", ".stack": "stack", ".data": "initialised data", ".bss": "data",
           ".text": "code", ".rodata": "weights and tables", ".vectors": "vectors"}  # fmt: skip
 
 
@@ -88,7 +88,7 @@ def _parts(image: Image, memory: str, arena_peak: str) -> str:
     for section in sorted(image.sections, key=lambda s: -s.size_bytes):
         if section.memory == memory:
             peak = f" (peak at {arena_peak})" if section.name == ".arena" and arena_peak else ""
-            parts.append(f"{_PARTS.get(section.name, section.name)} {section.size_bytes:,}{peak}")
+            parts.append(f"{PARTS.get(section.name, section.name)} {section.size_bytes:,}{peak}")
     return ", ".join(parts)
 
 
