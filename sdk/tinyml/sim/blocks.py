@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from enum import IntEnum
 from functools import lru_cache
 
 from capstone import CsInsn, arm
@@ -16,16 +17,25 @@ _FLAGS = {Branch.NONE: 0, Branch.MAYBE: BlockFlag.MAYBE_TAKEN, Branch.ALWAYS: Bl
 LAYER_PATTERN = re.compile(r"m_layer_\d+_")
 
 
+class Answer(IntEnum):
+    """What the hook does with a new block; the values stand in hook.c."""
+
+    NO_FPU = -1
+    TRANSLATE = 0  # an instruction of it is to be watched, for which it must be translated anew
+    RUN = 1
+
+
 def layer_name(function: str) -> str:
     """A function's name without the suffixes that compilers give to specialised copies."""
     return function.split(".")[0]
 
 
 @lru_cache(maxsize=1 << 15)
-def _study(code: bytes, address: int) -> tuple[BlockTiming, Analysis, bool, bool]:
-    """Timing and checks of a block; whether it only jumps to itself; whether it sends an event (SEV)."""
+def _study(code: bytes, address: int) -> tuple[BlockTiming, Analysis, bool, bool, bool]:
+    """Timing and checks of a block; whether it only jumps to itself, sends an event (SEV), needs the FPU."""
     block = _DISASSEMBLER.block(code, address)
-    return block_timing(block), analyse(block), _spins(block), any(_is_sev(i) for i in block)
+    floats = any(i.mnemonic.startswith("v") for i in block)
+    return block_timing(block), analyse(block), _spins(block), any(_is_sev(i) for i in block), floats
 
 
 _DISASSEMBLER = Disassembler()
@@ -40,21 +50,34 @@ def _is_sev(instruction: CsInsn) -> bool:
 
 
 class BlockDescriber:
-    """Fills new blocks. `watch` adds a check at an instruction; blocks with a new one must be translated anew."""
+    """Fills new blocks; `fpu_on` tells whether floating-point instructions are allowed."""
 
     def __init__(
-        self, hook: HookState, read: Callable[[int, int], bytes], layers: Mapping[int, int], counted: int | None
-    ) -> None:
+        self, hook: HookState, read: Callable[[int, int], bytes], layers: Mapping[int, int], counted: int | None,
+        fpu_on: Callable[[], bool],
+    ) -> None:  # fmt: skip
         self._hook = hook
         self._read = read
         self._layers = layers
         self._counted = counted
-        self._watched: set[int] = set()
-        self.new_watches: list[Check] = []
+        self._fpu_on = fpu_on
+        self.clear()
 
-    def __call__(self, block: Block) -> bool:
-        """Fill `block`; False when `new_watches` must be set before it may run."""
-        timing, analysis, spins, sends_event = _study(self._read(block.address, block.size), block.address)
+    def clear(self) -> None:
+        """Forget which instructions are watched."""
+        self._watched: set[int] = set()
+        self._new_watches: list[Check] = []
+
+    def take_watches(self) -> list[Check]:
+        """The checks at instructions that were found since the last call."""
+        found, self._new_watches = self._new_watches, []
+        return found
+
+    def __call__(self, block: Block) -> Answer:
+        """Fill `block`, and say whether it may run."""
+        timing, analysis, spins, sends_event, floats = _study(self._read(block.address, block.size), block.address)
+        if floats and not self._fpu_on():
+            return Answer.NO_FPU
         block.cycles = timing.cycles
         block.instructions = timing.instructions
         flags = BlockFlag(_FLAGS[timing.branch])
@@ -73,5 +96,5 @@ class BlockDescriber:
         block.flags = flags
         fresh = [c for c in analysis.watched if c.address not in self._watched]
         self._watched.update(c.address for c in fresh)
-        self.new_watches += fresh
-        return not fresh
+        self._new_watches += fresh
+        return Answer.TRANSLATE if fresh else Answer.RUN

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from tinyml.board import Board, Memory
 from tinyml.errors import DeviceError, ProjectError, TinymlError
-from tinyml.sim.blocks import BlockDescriber
+from tinyml.sim.blocks import Answer, BlockDescriber
 from tinyml.sim.bus import Bus
 from tinyml.sim.cpu import Core
 from tinyml.sim.elf import Image
@@ -59,9 +59,9 @@ class VirtualBoard:
         self.hook = HookState(REFILL_CYCLES)
         self.core = Core(self.hook, self._describe)
         self.processor = Processor(self.core, self.hook, self.exceptions, self.queue)
-        self.processor.describer = BlockDescriber(self.hook, self.peek, layers or {}, counted)
+        self.processor.describer = BlockDescriber(self.hook, self.peek, layers or {}, counted, self._fpu_on)
         self.processor.next_change = self._next_change
-        self.processor.register_name = self._register_name
+        self.processor.faults.register_name = self._register_name
         self.on_missed_buffer: Callable[[int], None] = lambda samples: None
         self._breakpoints: frozenset[int] = frozenset()
         self._fpb_breakpoints: frozenset[int] = frozenset()
@@ -90,7 +90,7 @@ class VirtualBoard:
             self.systick, self.debug, Dwt(self, self.debug, lambda: self.processor.active_cycles),
             Fpb(self, self._set_fpb_breakpoints),
         )  # fmt: skip
-        self.processor.scb, self.processor.systick = self.scb, self.systick
+        self.processor.faults.scb, self.processor.systick = self.scb, self.systick
         self.bus = Bus(self.peripherals, self._register_name)
         for page in self.bus.pages:
             self.core.map_io(page, self._io_read, self._io_write)
@@ -195,6 +195,12 @@ class VirtualBoard:
             self.poke(address, data)
         self._vectors = min(address for address, _ in image.segments)
 
+    def _forget_code(self) -> None:
+        """The code may be another now: what was learnt of the old blocks, and what they counted, goes."""
+        self.hook.clear_blocks()
+        self.processor.describer.clear()
+        self.core.clear_watches()
+
     def reset(self) -> None:
         """A reset: peripherals and core start anew, memories keep their contents, the vector table is read."""
         self.queue.clear()
@@ -204,6 +210,7 @@ class VirtualBoard:
             if not peripheral.survives_reset:
                 peripheral.reset()
         self.processor.reset_state()
+        self._forget_code()
         core = self.core
         for name in ("primask", "faultmask", "basepri", "control"):
             core[name] = 0
@@ -261,7 +268,10 @@ class VirtualBoard:
 
     # What the core calls
 
-    def _describe(self, block: Block) -> bool:
+    def _fpu_on(self) -> bool:
+        return self.scb["CPACR"] >> 20 & 0xF == 0xF
+
+    def _describe(self, block: Block) -> Answer:
         return self.processor.describer(block)
 
     def _register_name(self, address: int) -> str:
@@ -282,7 +292,7 @@ class VirtualBoard:
             self.reset()
             return
         place = locate_access(self.core, self.scb.base + 0xD0C, write=True)
-        self.processor.report("reset", "the firmware asked for a reset (SYSRESETREQ)", place)
+        self.processor.faults.report("reset", "the firmware asked for a reset (SYSRESETREQ)", place)
         self.processor.halt(Halt.RESET)
 
     def _io_read(self, address: int, size_bytes: int) -> int:

@@ -60,7 +60,7 @@ REGISTER_IDS = {
 class Core:
     """A Cortex-M4 with its memory. `hook` counts and stops; `describe` fills the hook's new blocks."""
 
-    def __init__(self, hook: HookState, describe: Callable[[_Block], bool]) -> None:
+    def __init__(self, hook: HookState, describe: Callable[[_Block], int]) -> None:
         self._engine = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB)
         self._engine.ctl_set_cpu_model(reg.UC_CPU_ARM_CORTEX_M4)
         self.hook = hook
@@ -69,7 +69,7 @@ class Core:
         self._hit_breakpoint = False
         self._error: BaseException | None = None
         self._breakpoints: dict[int, int] = {}
-        self._watches: list[Watch] = []
+        self._watches: list[tuple[int, Watch]] = []  # kept alive for the engine
         self._on_flash_write: Callable[[int, bytes], bool] = lambda address, data: False
         self._describe = _DESCRIBE(self._guarded(describe))
         self._connect()
@@ -101,17 +101,22 @@ class Core:
             raise RuntimeError(f"uc_hook_add failed: {status}")
         return handle.value
 
-    def _guarded(self, describe: Callable[[_Block], bool]) -> Callable[[object], int]:
-        """An exception must not cross the native hook: it is kept and raised when the core has stopped."""
+    def _guarded(self, describe: Callable[[_Block], int]) -> Callable[[object], int]:
+        """An exception must not cross the engine: it is kept and raised when the core has stopped."""
 
         def call(pointer: object) -> int:
             try:
                 return int(describe(pointer.contents))  # type: ignore[attr-defined]
             except BaseException as error:  # noqa: BLE001
-                self._error = error
+                self._keep(error)
                 return 0
 
         return call
+
+    def _keep(self, error: BaseException) -> None:
+        """Stopping inside a store would repeat it for ever, so the block goes on to its end."""
+        self._error = self._error or error
+        self.hook.state.deadline = 0
 
     # Memory
 
@@ -121,11 +126,22 @@ class Core:
         self._engine.mem_map(origin, size_bytes, permissions)
 
     def map_io(self, origin: int, read: Callable[[int, int], int], write: Callable[[int, int, int], None]) -> None:
-        """A page of registers: `read(address, size)` and `write(address, size, value)`; they must not raise."""
-        self._engine.mmio_map(
-            origin, PAGE_BYTES, lambda _, offset, size, __: read(origin + offset, size), None,
-            lambda _, offset, size, value, __: write(origin + offset, size, value), None,
-        )  # fmt: skip
+        """A page of registers: `read(address, size)` and `write(address, size, value)`."""
+
+        def on_read(engine: object, offset: int, size: int, user: object) -> int:
+            try:
+                return read(origin + offset, size)
+            except BaseException as error:  # noqa: BLE001
+                self._keep(error)
+                return 0
+
+        def on_write(engine: object, offset: int, size: int, value: int, user: object) -> None:
+            try:
+                write(origin + offset, size, value)
+            except BaseException as error:  # noqa: BLE001
+                self._keep(error)
+
+        self._engine.mmio_map(origin, PAGE_BYTES, on_read, None, on_write, None)
 
     def set_flash_writer(self, write: Callable[[int, bytes], bool]) -> None:
         """Who handles writes to read-only memory: `write(address, data)` returns False for a fault."""
@@ -173,10 +189,17 @@ class Core:
     def watch(self, check: Check) -> None:
         """Evaluate `check` right before its instruction."""
         watch = Watch(state=ctypes.pointer(self.hook.state), check=check)
-        self._watches.append(watch)
-        self._native_hook(
+        handle = self._native_hook(
             unicorn.UC_HOOK_CODE, library().tm_on_instruction, ctypes.pointer(watch), check.address, check.address
         )
+        self._watches.append((handle, watch))
+
+    def clear_watches(self) -> None:
+        """Evaluate no check at an instruction any more."""
+        for handle, _ in self._watches:
+            self._engine.hook_del(handle)
+        self._watches.clear()
+        self.flush()
 
     def flush(self) -> None:
         """Translate anew: blocks that ran before do not know of later hooks."""

@@ -14,7 +14,7 @@
 
 enum { ALWAYS_TAKEN = 1, MAYBE_TAKEN = 2, SPINS = 4, CHECKED = 8, SEND_EVENT = 16, LAYER = 32, COUNTED = 64 };
 enum { ALIGNMENT = 0, STACK = 1 };
-enum { RUNNING = 0, DEADLINE = 1, UNMASKED = 2, TRANSLATE = 3, MISALIGNED = 4, STACK_OVERRUN = 5, SPINNING = 6, FULL = 7, INERT = 8 };
+enum { RUNNING = 0, DEADLINE = 1, UNMASKED = 2, TRANSLATE = 3, MISALIGNED = 4, STACK_OVERRUN = 5, SPINNING = 6, FULL = 7, INERT = 8, NO_FPU = 9 };
 
 #define ON_PROCESS_STACK 2u /* CONTROL.SPSEL */
 
@@ -34,7 +34,7 @@ typedef struct {
     void *engine;
     int (*stop)(void *engine);
     int (*reg_read)(void *engine, int id, void *value);
-    int (*describe)(tm_block *block); /* fills a new block; 0: the engine must translate anew */
+    int (*describe)(tm_block *block); /* fills a new block: 1 run it, 0 translate it anew, -1 refuse it */
     tm_block *blocks;
     tm_check *checks, *failed;
     uint64_t *layer_cycles, *layer_calls;
@@ -175,7 +175,14 @@ EXPORT void tm_on_block(void *engine, uint64_t address64, uint32_t size, void *u
         block->address = address;
         block->size = size;
         s->used++;
-        if (s->describe(block) == 0) {
+        int answer = s->describe(block);
+        if (answer < 0) {
+            block->size = 0; /* not counted: it is asked for again when it may run */
+            s->used--;
+            stop(s, NO_FPU);
+            return;
+        }
+        if (answer == 0) {
             stop(s, TRANSLATE);
             return;
         }

@@ -42,6 +42,7 @@ class StopReason(IntEnum):
     SPINNING = 6
     FULL = 7
     INERT = 8
+    NO_FPU = 9
 
 
 class Block(ctypes.Structure):
@@ -116,6 +117,12 @@ class HookState:
             blocks=self.blocks, checks=self.checks, layer_cycles=self.layer_cycles, layer_calls=self.layer_calls,
             capacity=CAPACITY, refill_cycles=refill_cycles, layer_return=1,
         )  # fmt: skip
+
+    def clear_blocks(self) -> None:
+        """Forget all blocks and their counts."""
+        ctypes.memset(self.blocks, 0, ctypes.sizeof(self.blocks))
+        self.state.used = self.check_count = 0
+        self.state.previous = self.state.before = None
 
     def add_checks(self, block: Block, checks: Sequence[Check]) -> None:
         """Append `checks` to the table for `block`. Raises: ProjectError when the table is full."""

@@ -22,18 +22,18 @@ from tinyml.sim.timing import (
     STORES,
     VECTOR_LISTS,
     VECTOR_STACK_LISTS,
-    _ids,
-    _words,
+    instruction_ids,
     is_conditional,
     registers,
+    word_count,
 )
 
 ALIGNMENT, STACK = 0, 1
 _WRAP = 0xFFFFFFFF
-_EXCLUSIVE = _ids("LDREX", "STREX")
-_VECTOR = _ids("VLDR", "VSTR")
+_EXCLUSIVE = instruction_ids("LDREX", "STREX")
+_VECTOR = instruction_ids("VLDR", "VSTR")
 _CHECKED = DOUBLES | LISTS | VECTOR_LISTS | _VECTOR | _EXCLUSIVE
-_DOWNWARD = _ids("LDMDB", "STMDB", "VLDMDB", "VSTMDB")
+_DOWNWARD = instruction_ids("LDMDB", "STMDB", "VLDMDB", "VSTMDB")
 _NUMBER = {
     **{getattr(arm, f"ARM_REG_R{i}"): i for i in range(13)},
     arm.ARM_REG_SP: 13, arm.ARM_REG_LR: 14, arm.ARM_REG_PC: 15,
@@ -162,7 +162,7 @@ def _list_bytes(instruction: CsInsn) -> int:
     listed = registers(instruction)
     if instruction.id in LISTS or instruction.id in VECTOR_LISTS:
         listed = listed[1:]
-    return 4 * _words(listed)
+    return 4 * word_count(listed)
 
 
 def _lowest_address(instruction: CsInsn, track: Tracker) -> Form | None:

@@ -13,9 +13,10 @@ from tinyml.errors import ProjectError
 from tinyml.sim import memory, profile
 from tinyml.sim.board_machine import VirtualBoard
 from tinyml.sim.elf import Image, Place
+from tinyml.sim.fault_unit import Trouble
 from tinyml.sim.faults import Fault, MissedDeadline
 from tinyml.sim.peripherals.pdm import Microphone
-from tinyml.sim.processor import Halt, Trouble
+from tinyml.sim.processor import Halt
 from tinyml.sim.result import SimResult
 from tinyml.sim.unwind import backtrace
 
@@ -43,7 +44,7 @@ class _Run:
         self.missed = 0
         self._dropped_seen = 0
         self.end_cycle = 0
-        self.machine.processor.on_trouble = self._on_trouble
+        self.machine.processor.faults.on_trouble = self._on_trouble
         self.machine.on_missed_buffer = self._on_overwritten
         self.machine.pdm.on_buffer = self._on_buffer
 

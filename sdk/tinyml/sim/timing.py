@@ -25,28 +25,29 @@ TAIL_CHAIN_CYCLES = 6
 EXCEPTION_RETURN_CYCLES = 10
 
 
-def _ids(*names: str) -> frozenset[int]:
+def instruction_ids(*names: str) -> frozenset[int]:
+    """Capstone's numbers of the instructions called so."""
     return frozenset(getattr(arm, f"ARM_INS_{name}") for name in names)
 
 
-LOADS = _ids(
+LOADS = instruction_ids(
     "LDR", "LDRB", "LDRH", "LDRSB", "LDRSH", "LDRT", "LDRBT", "LDRHT", "LDRSBT", "LDRSHT", "LDREX", "LDREXB", "LDREXH"
 )
-STORES = _ids("STR", "STRB", "STRH", "STRT", "STRBT", "STRHT", "STREX", "STREXB", "STREXH")
-DOUBLES = _ids("LDRD", "STRD")
-LISTS = _ids("LDM", "LDMDB", "STM", "STMDB")  # the base register is the first operand
-STACK_LISTS = _ids("PUSH", "POP")
-VECTOR_LISTS = _ids("VLDMIA", "VLDMDB", "VSTMIA", "VSTMDB")
-VECTOR_STACK_LISTS = _ids("VPUSH", "VPOP")
-_BRANCHES = _ids("B", "BL", "BX", "BLX", "CBZ", "CBNZ")
-_COMPARE_BRANCHES = _ids("CBZ", "CBNZ")
-_TABLE_BRANCHES = _ids("TBB", "TBH")
+STORES = instruction_ids("STR", "STRB", "STRH", "STRT", "STRBT", "STRHT", "STREX", "STREXB", "STREXH")
+DOUBLES = instruction_ids("LDRD", "STRD")
+LISTS = instruction_ids("LDM", "LDMDB", "STM", "STMDB")  # the base register is the first operand
+STACK_LISTS = instruction_ids("PUSH", "POP")
+VECTOR_LISTS = instruction_ids("VLDMIA", "VLDMDB", "VSTMIA", "VSTMDB")
+VECTOR_STACK_LISTS = instruction_ids("VPUSH", "VPOP")
+_BRANCHES = instruction_ids("B", "BL", "BX", "BLX", "CBZ", "CBNZ")
+_COMPARE_BRANCHES = instruction_ids("CBZ", "CBNZ")
+_TABLE_BRANCHES = instruction_ids("TBB", "TBH")
 _FIXED = {
-    **dict.fromkeys(_ids("SDIV", "UDIV"), 7),
-    **dict.fromkeys(_ids("DMB", "DSB", "ISB"), 4),
-    **dict.fromkeys(_ids("MRS", "MSR", "CPS"), 2),
-    **dict.fromkeys(_ids("VMLA", "VMLS", "VNMLA", "VNMLS", "VFMA", "VFMS", "VFNMA", "VFNMS"), 3),
-    **dict.fromkeys(_ids("VDIV", "VSQRT"), 14),
+    **dict.fromkeys(instruction_ids("SDIV", "UDIV"), 7),
+    **dict.fromkeys(instruction_ids("DMB", "DSB", "ISB"), 4),
+    **dict.fromkeys(instruction_ids("MRS", "MSR", "CPS"), 2),
+    **dict.fromkeys(instruction_ids("VMLA", "VMLS", "VNMLA", "VNMLS", "VFMA", "VFMS", "VFNMA", "VFNMS"), 3),
+    **dict.fromkeys(instruction_ids("VDIV", "VSQRT"), 14),
     **dict.fromkeys(DOUBLES, 3),
 }
 _ALWAYS = (arm.ARM_CC_AL, arm.ARM_CC_INVALID)
@@ -95,7 +96,8 @@ def _is_double(register: int) -> bool:
     return arm.ARM_REG_D0 <= register <= arm.ARM_REG_D31
 
 
-def _words(listed: list[int]) -> int:
+def word_count(listed: list[int]) -> int:
+    """Words that a list of registers takes in memory."""
     return sum(2 if _is_double(r) else 1 for r in listed)
 
 
@@ -111,7 +113,7 @@ def _ends_in_branch(instruction: capstone.CsInsn, listed: list[int]) -> Branch:
     return Branch.MAYBE if name in _COMPARE_BRANCHES or is_conditional(instruction) else Branch.ALWAYS
 
 
-_STORING = _ids("PUSH", "STM", "STMDB")
+_STORING = instruction_ids("PUSH", "STM", "STMDB")
 
 
 def _load_cycles(instruction: capstone.CsInsn, listed: list[int], loaded: int | None) -> int:
@@ -134,7 +136,7 @@ def _other_cycles(instruction: capstone.CsInsn, listed: list[int]) -> int:
     if name in LISTS or name in STACK_LISTS:
         return 1 + len(listed) - (name in LISTS)
     if name in VECTOR_LISTS or name in VECTOR_STACK_LISTS:
-        return 1 + _words(listed[1:] if name in VECTOR_LISTS else listed)
+        return 1 + word_count(listed[1:] if name in VECTOR_LISTS else listed)
     if name in _TABLE_BRANCHES:
         return 3
     if name == arm.ARM_INS_VMOV and len(instruction.operands) == 3:
