@@ -197,7 +197,7 @@ class Core:
     def clear_watches(self) -> None:
         """Evaluate no check at an instruction any more."""
         for handle, _ in self._watches:
-            self._engine.hook_del(handle)
+            uclib.uc_hook_del(self._engine._uch, ctypes.c_size_t(handle))  # the binding knows only its own hooks
         self._watches.clear()
         self.flush()
 
