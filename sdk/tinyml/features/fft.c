@@ -5,18 +5,26 @@
 #include "fixed_point.h"
 #include "log_mel_tables.h"
 
-void tm_fft_window(const uint32_t *frame, unsigned shift, int32_t *z)
+/* Sample pairs are windowed as they are read: both halves moved to the top of a word, times the window. */
+static inline int32_t windowed_low(uint32_t pair, unsigned left, int32_t window)
 {
-    const uint32_t *window = tm_log_mel_window;
-    for (unsigned n = 0; n < TM_FFT_PAIRS / 4; n++) {
-        uint32_t x = frame[n], w = window[n];
-        int32_t ar = tm_mul_low_halves(x, w) >> shift, ai = tm_mul_high_halves(x, w) >> shift;
-        x = frame[n + 64], w = window[n + 64];
-        int32_t br = tm_mul_low_halves(x, w) >> shift, bi = tm_mul_high_halves(x, w) >> shift;
-        x = frame[n + 128], w = window[n + 128];
-        int32_t cr = tm_mul_low_halves(x, w) >> shift, ci = tm_mul_high_halves(x, w) >> shift;
-        x = frame[n + 192], w = window[n + 192];
-        int32_t dr = tm_mul_low_halves(x, w) >> shift, di = tm_mul_high_halves(x, w) >> shift;
+    return tm_mul_high((int32_t)(pair << left), window);
+}
+
+static inline int32_t windowed_high(uint32_t pair, unsigned left, int32_t window)
+{
+    return tm_mul_high((int32_t)(pair >> 16 << left), window);
+}
+
+void tm_fft_window(const uint32_t *frame, unsigned spare, int32_t *z)
+{
+    unsigned left = 16 + spare;
+    const int32_t *w = tm_log_mel_window;
+    for (unsigned n = 0; n < TM_FFT_PAIRS / 4; n++, w += 2) {
+        int32_t ar = windowed_low(frame[n], left, w[0]), ai = windowed_high(frame[n], left, w[1]);
+        int32_t br = windowed_low(frame[n + 64], left, w[128]), bi = windowed_high(frame[n + 64], left, w[129]);
+        int32_t cr = windowed_low(frame[n + 128], left, w[256]), ci = windowed_high(frame[n + 128], left, w[257]);
+        int32_t dr = windowed_low(frame[n + 192], left, w[384]), di = windowed_high(frame[n + 192], left, w[385]);
 
         int32_t *out = z + tm_fft_reversed[n];
         int32_t sr = ar + cr, si = ai + ci, er = ar - cr, ei = ai - ci;

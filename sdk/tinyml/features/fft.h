@@ -6,9 +6,11 @@
  *   tm_fft_spectrum  splits the 256-point complex result into bins 0..256 of the real FFT.
  * Bin k = 1..255 is then (z[2k], z[2k+1]); bins 0 and 256, both real, are z[0] and z[1].
  *
- * Scale: bin = X * 32767 * 2^-3 * 2^-shift, X the DFT of sample * window with the window's peak at 1.
- * No overflow for shift >= 6 - (redundant sign bits of the loudest sample): the sum of a Hann window is at most
- * 256, so |X| <= 2^15 * 2^8 and every intermediate value stays below 2^30.
+ * Scale: bin = X * 2^(spare + 6), X the DFT of sample * window with the window's peak at 1. `spare` is the number
+ * of redundant sign bits of the loudest sample, 0 for full scale: the frame is normalised, so that the rounding of
+ * the FFT stays far below the rounding of the samples, however quiet.
+ * No overflow: windowed samples are below 2^24, and since a Hann window sums to 256 at most, the four passes, three of
+ * which halve, end below 2^24 * 256 / 8 = 2^29; the split adds one bit in between.
  */
 #ifndef TM_FFT_H
 #define TM_FFT_H
@@ -19,7 +21,7 @@
 #define TM_FFT_PAIRS 256
 
 /* frame: 256 pairs of samples, the earlier in the low half. z: 512 words, written. */
-void tm_fft_window(const uint32_t *frame, unsigned shift, int32_t *z);
+void tm_fft_window(const uint32_t *frame, unsigned spare, int32_t *z);
 void tm_fft_passes(int32_t *z);
 void tm_fft_spectrum(int32_t *z);
 

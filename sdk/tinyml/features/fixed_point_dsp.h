@@ -7,21 +7,21 @@
 static inline int32_t tm_mul_high(int32_t a, int32_t b)
 {
     int32_t result;
-    __asm__("smmul %0, %1, %2" : "=r"(result) : "r"(a), "r"(b));
+    __asm__("smmulr %0, %1, %2" : "=r"(result) : "r"(a), "r"(b));
     return result;
 }
 
 static inline int32_t tm_mul_high_add(int32_t acc, int32_t a, int32_t b)
 {
     int32_t result;
-    __asm__("smmla %0, %1, %2, %3" : "=r"(result) : "r"(a), "r"(b), "r"(acc));
+    __asm__("smmlar %0, %1, %2, %3" : "=r"(result) : "r"(a), "r"(b), "r"(acc));
     return result;
 }
 
 static inline int32_t tm_mul_high_sub(int32_t acc, int32_t a, int32_t b)
 {
     int32_t result;
-    __asm__("smmls %0, %1, %2, %3" : "=r"(result) : "r"(a), "r"(b), "r"(acc));
+    __asm__("smmlsr %0, %1, %2, %3" : "=r"(result) : "r"(a), "r"(b), "r"(acc));
     return result;
 }
 

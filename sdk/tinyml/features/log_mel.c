@@ -7,9 +7,8 @@
 
 #define HOP_PAIRS (TM_LOG_MEL_HOP_SAMPLES / 2)
 #define KEPT_PAIRS (TM_FFT_PAIRS - HOP_PAIRS)
-#define FULL_SHIFT 6u   /* see fft.h */
-#define FINE 4096       /* state is kept in 1/4096 of a log unit, so that slow means do not stick */
-#define ALPHA_ONE 28    /* Q28 */
+#define FINE 4096    /* state is kept in 1/4096 of a log unit, so that slow means do not stick */
+#define ALPHA_ONE 28 /* Q28 */
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "two samples are read as one little-endian word");
 
@@ -23,7 +22,7 @@ void tm_log_mel_reset(tm_log_mel *s)
     s->frames = 0;
 }
 
-/* Appends the hop to the frame; returns the shift that the window's products need. */
+/* Appends the hop to the frame; returns the redundant sign bits of its loudest sample, 0 to 15. */
 static unsigned append(tm_log_mel *s, const int16_t *hop)
 {
     uint32_t *frame = s->frame;
@@ -40,19 +39,18 @@ static unsigned append(tm_log_mel *s, const int16_t *hop)
         used |= pair ^ (pair << 1);
     }
     used = (used | (used >> 16)) & 0xFFFFu;
-    unsigned spare = (unsigned)__builtin_clz(used | 1u) - 16u;
-    return spare < FULL_SHIFT ? FULL_SHIFT - spare : 0u;
+    return (unsigned)__builtin_clz(used | 1u) - 16u;
 }
 
 void tm_log_mel_push_log(tm_log_mel *s, const int16_t *hop, int16_t *logs)
 {
     int64_t energy[TM_LOG_MEL_BINS];
-    unsigned shift = append(s, hop);
-    tm_fft_window(s->frame, shift, s->spectrum);
+    unsigned spare = append(s, hop);
+    tm_fft_window(s->frame, spare, s->spectrum);
     tm_fft_passes(s->spectrum);
     tm_fft_spectrum(s->spectrum);
     tm_mel_energies(s->spectrum, energy);
-    int32_t gain = (int32_t)(FULL_SHIFT - shift) * 1024; /* two bits of energy for one of amplitude */
+    int32_t gain = (int32_t)spare * 1024; /* two bits of energy for one of amplitude */
     for (unsigned m = 0; m < TM_LOG_MEL_BINS; m++)
         logs[m] = (int16_t)(tm_log2_q9(energy[m]) - gain);
 }

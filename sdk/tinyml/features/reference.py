@@ -10,11 +10,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tinyml.features.spec import FFT_POINTS, FULL_SHIFT, LogMelSpec
+from tinyml.features.spec import FFT_POINTS, LogMelSpec
 from tinyml.features.tables import ALPHA_BITS, FINE_BITS, STEP_BITS, Tables, tables
 
 _CHUNK_FRAMES = 1024
 _LOG2_OF_ZERO = -512
+_HALF = 1 << 31
 
 
 def log_mel(spec: LogMelSpec, pcm: np.ndarray) -> np.ndarray:
@@ -36,7 +37,7 @@ def _without_mean(levels: np.ndarray, t: Tables, spec: LogMelSpec) -> np.ndarray
         alpha = max(t.alpha, 2**ALPHA_BITS // min(i + 1, spec.mean_frames))
         level = np.maximum(level, floor)
         mean = np.maximum(mean, floor)
-        mean += ((level - mean) * alpha) >> ALPHA_BITS
+        mean += _high((level - mean) << (32 - ALPHA_BITS), alpha)
         out[i] = (level - mean) >> FINE_BITS
     return out
 
@@ -69,27 +70,33 @@ def _energies(spec: LogMelSpec, t: Tables, pcm: np.ndarray) -> Iterator[tuple[np
     for start in range(0, pcm.size // hop, _CHUNK_FRAMES):
         stop = min(start + _CHUNK_FRAMES, pcm.size // hop)
         frames = np.stack([padded[k * hop : k * hop + FFT_POINTS] for k in range(start, stop)])
-        shift = _shift(frames)
-        re, im = _window_pass(frames, shift, t)
+        spare = _spare_bits(frames)
+        re, im = _window_pass(frames, spare, t)
         for span in (4, 16, 64):
             re, im = _pass(re, im, span, t)
-        yield _mel(*_spectrum(re, im, t), t), FULL_SHIFT - shift
+        yield _mel(*_spectrum(re, im, t), t), spare
 
 
 def _high(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return (a * b) >> 32
+    """As tm_mul_high."""
+    return (a * b + _HALF) >> 32
 
 
-def _shift(frames: np.ndarray) -> np.ndarray:
-    """Right shift of each frame's window products; pairs are combined as the C does, in words of two samples."""
+def _high_sum(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray) -> np.ndarray:
+    """As tm_mul_high_add(tm_mul_high(a, b), c, d); tm_mul_high_sub with -d."""
+    return ((_high(a, b) << 32) + c * d + _HALF) >> 32
+
+
+def _spare_bits(frames: np.ndarray) -> np.ndarray:
+    """Redundant sign bits of each frame's loudest sample; pairs are combined as the C does, in words of two."""
     word = (frames[:, 0::2] & 0xFFFF) | (frames[:, 1::2] & 0xFFFF) << 16
     used = np.bitwise_or.reduce((word ^ (word << 1)) & 0xFFFFFFFF, axis=1)
     used = (used | used >> 16) & 0xFFFF | 1
-    return np.clip(FULL_SHIFT - (16 - np.frexp(used)[1].astype(np.int64)), 0, None)
+    return 16 - np.frexp(used)[1].astype(np.int64)
 
 
-def _window_pass(frames: np.ndarray, shift: np.ndarray, t: Tables) -> tuple[np.ndarray, np.ndarray]:
-    x = (frames * t.window.astype(np.int64)) >> shift[:, None]
+def _window_pass(frames: np.ndarray, spare: np.ndarray, t: Tables) -> tuple[np.ndarray, np.ndarray]:
+    x = _high(frames << (16 + spare[:, None]), t.window.astype(np.int64))
     (ar, br, cr, dr), (ai, bi, ci, di) = (x[:, k::2].reshape(-1, 4, 64).swapaxes(0, 1) for k in (0, 1))
     sr, si, er, ei = ar + cr, ai + ci, ar - cr, ai - ci
     tr, ti, fr, fi = br + dr, bi + di, br - dr, bi - di
@@ -107,7 +114,7 @@ def _pass(re: np.ndarray, im: np.ndarray, span: int, t: Tables) -> tuple[np.ndar
     (ar, *xr), (ai, *xi) = (np.moveaxis(v.reshape(shape), 2, 0) for v in (re, im))
     turned = []
     for r, i, cos, sin in zip(xr, xi, w.T[0::2], w.T[1::2], strict=True):
-        turned += [_high(r, cos) + _high(i, sin), ((_high(i, cos) << 32) - r * sin) >> 32]
+        turned += [_high_sum(r, cos, i, sin), _high_sum(i, cos, r, -sin)]
     br, bi, cr, ci, dr, di = turned
     sr, si, er, ei = (ar >> 1) + cr, (ai >> 1) + ci, (ar >> 1) - cr, (ai >> 1) - ci
     tr, ti, fr, fi = br + dr, bi + di, br - dr, bi - di
@@ -123,8 +130,8 @@ def _spectrum(re: np.ndarray, im: np.ndarray, t: Tables) -> tuple[np.ndarray, np
     cos, sin = t.split.astype(np.int64).T
     sum_r, dif_r = re[:, low] + re[:, high], re[:, low] - re[:, high]
     sum_i, dif_i = im[:, low] + im[:, high], im[:, low] - im[:, high]
-    p = ((_high(cos, sum_i) << 32) - sin * dif_r) >> 32
-    q = _high(cos, dif_r) + _high(sin, sum_i)
+    p = _high_sum(cos, sum_i, -sin, dif_r)
+    q = _high_sum(cos, dif_r, sin, sum_i)
     out_r, out_i = re.copy(), im.copy()
     out_r[:, low], out_i[:, low] = (sum_r >> 1) + p, (dif_i >> 1) - q
     out_r[:, high], out_i[:, high] = (sum_r >> 1) - p, -(dif_i >> 1) - q

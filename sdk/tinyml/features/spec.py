@@ -15,7 +15,7 @@ from tinyml.ir.tensor import QuantParams
 FFT_POINTS = 512
 STEP_DB = 0.5
 LOG_UNITS_PER_OCTAVE = 512  # of power
-FULL_SHIFT = 6  # right shift of the window's products for a full-scale frame, see fft.h
+SPECTRUM_BITS = 6  # the FFT's result is 2^6 times the DFT of a full-scale frame, see fft.h
 FIXED_REFERENCE_DBFS = -10.0
 FLOOR_ABOVE_ROUNDING_DB = 15.0
 RANGE_DB = 50.0
@@ -53,7 +53,7 @@ class LogMelSpec:
         `mean_time_constant_s`. The feature is level - m.
         So a constant gain cancels from the first frame on, for energies from 20 dB above `floor_dbfs` to within a step:
         what sinks into the rounding noise in pauses at a low gain lies under the moving floor at any gain. A mel bin
-        that holds nothing (above 4 kHz in telephone speech) gives 0.
+        that holds nothing (above 4 kHz in telephone speech) gives 0 to -2 dB (while the floor falls), without noise.
     Output
         int8, 0.5 dB a step, 0 = the bin's mean, saturating. With `mean_removal=False` 0 stands for -10 dB of the
         float energy above.
@@ -113,8 +113,7 @@ class LogMelSpec:
     @property
     def log_offset_db(self) -> float:
         """dB (of float energies, samples in [-1, 1)) of the value 0 of `LogMel.process_log`."""
-        # amplitude: 2^15 of the samples, 32767 of the window, three halvings in the FFT, FULL_SHIFT
-        return -20 * log10(2.0**15 * 32767 * 2.0 ** -(3 + FULL_SHIFT))
+        return -20 * log10(2.0 ** (15 + SPECTRUM_BITS))
 
     @property
     def mean_frames(self) -> int:

@@ -13,6 +13,7 @@ from tinyml.features.spec import (
     FIXED_REFERENCE_DBFS,
     RANGE_DB,
     RELEASE_DB_PER_S,
+    SPECTRUM_BITS,
     STEP_DB,
     LogMelSpec,
 )
@@ -23,6 +24,7 @@ SOURCES = ("fft.c", "log_mel.c", "mel.c")
 HEADERS = ("fft.h", "fixed_point.h", "fixed_point_dsp.h", "log_mel.h", "mel.h")
 HOST_SOURCE = "log_mel_host.c"
 PAIRS = FFT_POINTS // 2
+WINDOW_BITS = SPECTRUM_BITS + 3 + 16  # the passes halve three times, a sample stands 16 bits up
 ALPHA_BITS = 28
 FINE_BITS = 12
 STEP_BITS = 20
@@ -40,7 +42,7 @@ class CSources:
 class Tables:
     """Every constant of the front end as integers; the C and the numpy twin read the same ones."""
 
-    window: np.ndarray  # int16[512], Q15 with peak 32767
+    window: np.ndarray  # int32[512], Q25
     reversed: np.ndarray  # uint16[64]: word offset of the first pass's output
     twiddles: np.ndarray  # int32[64, 6]: Q31 cos, sin of t, 2t, 3t for t = 2 pi i / 256
     split: np.ndarray  # int32[127, 2]: Q31 cos, sin of 2 pi k / 512 for k = 1..127
@@ -66,7 +68,7 @@ def tables(spec: LogMelSpec) -> Tables:
         spec.rounding_dbfs - spec.tilt_db if spec.mean_removal else np.full(spec.mel_bins, FIXED_REFERENCE_DBFS)
     )
     return Tables(
-        window=np.rint(spec.window * 32767).astype(np.int16),
+        window=np.rint(spec.window * 2.0**WINDOW_BITS).astype(np.int32),
         reversed=(8 * digits).astype(np.uint16),
         twiddles=np.stack([f(2 * np.pi * n * k / PAIRS) for k in (1, 2, 3) for f in (_cos, _sin)], axis=1),
         split=np.stack([f(2 * np.pi * np.arange(1, PAIRS // 2) / FFT_POINTS) for f in (_cos, _sin)], axis=1),
@@ -132,9 +134,8 @@ def _config_h(spec: LogMelSpec, t: Tables) -> str:
 
 def _tables_c(t: Tables) -> tuple[str, str]:
     """The tables' header and source."""
-    words = t.window.view(np.uint16).astype(np.uint32)
     arrays = {
-        "tm_log_mel_window": words[0::2] | words[1::2] << 16,
+        "tm_log_mel_window": t.window,
         "tm_fft_reversed": t.reversed,
         "tm_fft_twiddles": t.twiddles,
         "tm_fft_split": t.split,
