@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tinyml.board import Board
-from tinyml.errors import OverBudgetError
+from tinyml.errors import OverBudgetError, ProjectError
 from tinyml.project import Config
 
 DEFAULT_DUTY = 0.9
@@ -29,6 +29,24 @@ def estimate_load(config: Config, board: Board, inference_cycles: int, front_end
                          + front_end_cycles_per_hop * hops_per_second)  # fmt: skip
     return Load(inference_cycles, front_end_cycles_per_hop, board.milliseconds(inference_cycles),
                 cycles_per_second * board.time_factor / board.cpu_hz)  # fmt: skip
+
+
+def check_needs(config: Config, board: Board) -> None:
+    """Match `[needs]` and the front end against the board's features. Raises: ProjectError."""
+    wanted = config.needs.microphone
+    if wanted is None:
+        return
+    microphone = board.features.get("microphone")
+    rate_hz = wanted.get("rate_hz", config.features.sample_rate_hz)
+    if microphone is None:
+        raise ProjectError(f"`{config.app.name}` needs a microphone, `{board.name}` has none",
+                           hint="`tinyml boards` lists the others")  # fmt: skip
+    given_hz = microphone["rate_hz"]
+    stated = {"needs.microphone.rate_hz": rate_hz, "features.sample_rate_hz": config.features.sample_rate_hz}
+    for key, value in stated.items():
+        if value != given_hz:
+            raise ProjectError(f"`{key}` is {value}, the microphone of `{board.name}` gives {given_hz} Hz",
+                               hint=f"set it to {given_hz}")  # fmt: skip
 
 
 def check_load(config: Config, board: Board, load: Load) -> None:

@@ -248,9 +248,10 @@ class Project:
     def build_image(self, *, uf2: bool = False) -> Image:
         """Compile and link for the board (`uf2`: behind its UF2 bootloader). Raises: OverBudgetError, ProjectError."""
         from tinyml import compiler, features, firmware
-        from tinyml.limits import check_memory
+        from tinyml.limits import check_memory, check_needs
 
         c, d = self.config, self.config.detect
+        check_needs(c, self.board)
         _ = self.load_estimate
         app = firmware.AppConfig(
             name=c.app.name, labels=self.labels, threshold=d.threshold, smooth_windows=d.smooth_windows,
@@ -262,6 +263,7 @@ class Project:
         image = firmware.build(
             self.board, c.board.compiler, self._app_dir(), features.write_c(self.features, out / "features"),
             compiler.write(self.compiled, self.compiled_dir), app, out, uf2=uf2,
+            arena_peak=self.compiled.layers[self.compiled.plan.peak_step].name,
         )  # fmt: skip
         check_memory(c, self.board, ram_bytes=image.ram_bytes, flash_bytes=image.flash_bytes,
                      biggest=[f"{s.name} {s.size_bytes:,} bytes" for s in image.biggest[:6]])  # fmt: skip
@@ -298,7 +300,7 @@ class Project:
 
     def train(self) -> Project:
         """Data, features and the float network, only what is stale."""
-        self.check_network()
+        self.check_feasible()
         _ = self.trained
         return self
 
@@ -339,7 +341,7 @@ class Project:
         from tinyml import deploy
 
         runner = deploy.choose(self.board, to)
-        self.check_network()
+        self.check_feasible()
         self.check_licences(allow_unlicensed)
         _ = self.evaluated
         if runner.name == "virtual":
@@ -363,8 +365,11 @@ class Project:
         """(stage, whether its artifact exists), in order, without making anything."""
         return [(stage, self.store.has(stage, key)) for stage, key in self.keys.all()]
 
-    def check_network(self) -> None:
-        """Fail before the data is made, not after, when the network cannot run. Raises: ProjectError."""
+    def check_feasible(self) -> None:
+        """Fail before the data is made, not after, when board or network will not do. Raises: ProjectError."""
+        from tinyml.limits import check_needs
+
+        check_needs(self.config, self.board)
         if not self.store.has("train", self.keys.train):
             self.build_model()
 

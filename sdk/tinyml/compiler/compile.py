@@ -17,21 +17,9 @@ from tinyml.ir.graph import Graph
 from tinyml.ir.op import GraphError
 from tinyml.ir.tensor import TensorType
 from tinyml.ir.verify import verify
+from tinyml.toolchain import CSources
 
 PASSES = (dead_nodes,)
-
-
-@dataclass(frozen=True)
-class CSources:
-    """C files to compile and the folder of their headers."""
-
-    sources: tuple[Path, ...]
-    include_dir: Path
-
-    @classmethod
-    def in_dir(cls, directory: Path | str, prefix: str = "m") -> CSources:
-        """The sources of a folder that `write` filled."""
-        return cls((Path(directory) / f"{prefix}.c",), Path(directory))
 
 
 @dataclass(frozen=True)
@@ -140,4 +128,4 @@ def write(compiled: Compiled, out_dir: Path | str) -> CSources:
         partial = path.with_name(f"{name}.{os.getpid()}.tmp")
         partial.write_text(text, newline="\n")
         partial.replace(path)
-    return CSources.in_dir(out_dir, compiled.prefix)
+    return CSources((out_dir / f"{compiled.prefix}.c",), out_dir)

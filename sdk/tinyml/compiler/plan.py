@@ -56,6 +56,12 @@ class Plan:
     def __getitem__(self, name: str) -> Placement:
         return next(p for p in self.placements if p.name == name)
 
+    @property
+    def peak_step(self) -> int:
+        """The first step at which the arena is used up to its end."""
+        top = max(self.placements, key=lambda p: p.offset + p.size)
+        return top.first_step
+
     def scratch(self, step_name: str) -> Placement | None:
         """The scratch of a step, if it has any."""
         return next((p for p in self.placements if p.name == f"scratch {step_name}"), None)

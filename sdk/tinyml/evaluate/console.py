@@ -32,6 +32,11 @@ class Scores:
     thousandths: dict[str, int]
 
 
+def console_label(label: str) -> str:
+    """A label as the console prints it: blanks become underscores."""
+    return "_".join(label.split())
+
+
 def detections(console: str) -> tuple[Detection, ...]:
     """All detections of a console text, in order."""
     found = (_DETECT.match(line.strip()) for line in console.splitlines())

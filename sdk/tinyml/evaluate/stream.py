@@ -13,7 +13,7 @@ from tinyml.data.augment import background_noise
 from tinyml.data.manifest import Clip, Manifest
 from tinyml.data.pcm import SAMPLE_RATE_HZ, decode, load_pcm
 from tinyml.errors import ProjectError
-from tinyml.evaluate.console import Detection, detections
+from tinyml.evaluate.console import Detection, console_label, detections
 from tinyml.sim import SimResult
 
 PER_WORD = 5
@@ -96,7 +96,7 @@ def match(stimulus: Stimulus, detections: Sequence[Detection]) -> Heard:
     false_accepts = 0
     for found in detections:
         index = _spoken_at(stimulus.spoken, found.t_ms)
-        if index is not None and stimulus.spoken[index].label == found.label and index not in answers:
+        if index is not None and console_label(stimulus.spoken[index].label) == found.label and index not in answers:
             answers[index] = found
         else:
             false_accepts += 1

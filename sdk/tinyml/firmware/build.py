@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 from tinyml.board import Board
 from tinyml.errors import ProjectError
@@ -18,19 +18,10 @@ from tinyml.firmware.image import Image, check_no_soft_float, measure, over_budg
 from tinyml.firmware.intel_hex import intel_hex
 from tinyml.firmware.linker import linker_script
 from tinyml.runtime import RUNTIME_DIR, RUNTIME_SOURCES
-from tinyml.toolchain import Compiler, Object, select
+from tinyml.toolchain import Compiler, CSources, Object, select
 
 _ENLARGED = 64
 _LINK_FLAGS = ("-Wl,--gc-sections", "-Wl,--entry=Reset_Handler", "-Wl,-z,max-page-size=16", "-Wl,--build-id=none")
-
-
-class CSources(Protocol):
-    """C files and the folder of their headers, as the front end and the compiler write them."""
-
-    @property
-    def sources(self) -> Sequence[Path]: ...
-    @property
-    def include_dir(self) -> Path: ...
 
 
 @dataclass(frozen=True)
