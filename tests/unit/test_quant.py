@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from tinyml.compiler import HostModel, compile_graph
 from tinyml.errors import ProjectError
 from tinyml.ir.graph import Graph
 from tinyml.ir.interpret import interpret
@@ -17,6 +18,7 @@ from tinyml.ir.tensor import QuantParams
 from tinyml.ir.verify import verify
 from tinyml.models import build
 from tinyml.quant import QatNetwork, QuantConfig, QuantResult, lower, quantize, save_float_answers, write_qdq_onnx
+from tinyml.toolchain.host import HOST
 from tinyml.train import TrainConfig, evaluate, fit
 from tinyml.train.metrics import dequantize
 
@@ -71,6 +73,18 @@ def test_training_arithmetic_equals_the_graph(quantized: QuantResult, feature_bl
     assert_equal_integers(quantized.qat_module, quantized.graph, feature_blobs(200, seed=4).x)
     extremes = np.random.default_rng(0).choice(np.array([-128, 0, 127], np.int8), (20, 49, 40))
     assert_equal_integers(quantized.qat_module, quantized.graph, extremes)
+
+
+def test_emitted_c_equals_the_training_arithmetic(quantized: QuantResult, feature_blobs) -> None:
+    x = feature_blobs(20, seed=4).x
+    c = HostModel(compile_graph(quantized.graph, HOST))
+    emitted = np.concatenate([c.invoke(window[None, :, :, None]).reshape(1, -1) for window in x])
+    (softmax,) = (node for node in quantized.graph.nodes if node.name == "softmax")
+    logits = quantized.graph.type(softmax.inputs[0])
+    with torch.no_grad():
+        trained = quantized.qat_module.values(dequantize(x, QUANT))["classifier"]
+    steps = (trained.steps + trained.zero_point).to(torch.int8).numpy()
+    assert np.array_equal(emitted, softmax.op.reference(steps, types=(logits,))[0])
 
 
 def test_training_mode_computes_the_same_integers(quantized: QuantResult, feature_blobs) -> None:

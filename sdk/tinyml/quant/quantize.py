@@ -41,7 +41,7 @@ class QuantConfig:
     augment: AugmentConfig = AugmentConfig()
     seed: int = 0
     checkpoint_every: int = 50
-    threads: int = 2
+    threads: int = 1
 
     def __post_init__(self) -> None:
         """Raises: ProjectError for a value outside its range."""

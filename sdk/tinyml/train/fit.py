@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,8 +34,10 @@ class TrainResult:
         return self.validation.accuracy
 
     def save(self, folder: Path) -> None:
-        """Write `weights.pt` and `training.json` into `folder`."""
-        torch.save(self.weights, folder / "weights.pt")
+        """Write `weights.pt` and `training.json` into `folder`. Raises: OSError."""
+        buffer = io.BytesIO()  # torch's own file writer reports a full disk as a RuntimeError
+        torch.save(self.weights, buffer)
+        (folder / "weights.pt").write_bytes(buffer.getbuffer())
         numbers = {"history": self.history, "steps": self.steps, "labels": self.validation.labels,
                    "confusion": self.validation.confusion.tolist()}  # fmt: skip
         (folder / "training.json").write_text(json.dumps(numbers))
