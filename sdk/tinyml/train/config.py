@@ -14,8 +14,8 @@ class TrainConfig:
     """AdamW under a one-cycle schedule (linear warm-up, cosine to zero). `steps` are batches, not epochs.
 
     `weight_average`: decay per step of the averaged weights that become the result (0: the last weights).
-    `checkpoint_every` is in steps. One thread is the default because layers this small gain nothing from a second
-    one and lose up to six times the speed to barriers when the machine has other work.
+    `checkpoint_every` is in steps. One thread is the default: on two, training was two to six times slower
+    whenever the machine had other work, for its barriers wait for the slower one.
     """
 
     steps: int = 900
