@@ -61,7 +61,7 @@ class Form:
 
     def modulo_4(self) -> Form:
         """Without what is a multiple of 4 for certain; the stack pointer always is."""
-        return Form(tuple((r, f) for r, f in self.terms if f & 3 and r != _SP), self.offset & 3)
+        return Form(tuple((r, f & 3) for r, f in self.terms if f & 3 and r != _SP), self.offset & 3)
 
 
 @dataclass(frozen=True)
@@ -225,30 +225,51 @@ def _needs_walk(block: list[CsInsn]) -> bool:
     return False
 
 
+class _StackGrowth:
+    """The deepest that a block's pushes go, and every amount that only the running program knows."""
+
+    def __init__(self) -> None:
+        self._lowest: tuple[int, Form, int] | None = None
+        self._dynamic: list[Check] = []
+        self._last: Form | None = None
+
+    def note(self, instruction: CsInsn, sp: Form | None) -> None:
+        """The stack pointer after an instruction."""
+        if sp == self._last or sp is None or sp.fuzzy or (_SP, 1) not in sp.terms:
+            return
+        self._last = sp
+        grown = -((sp.offset ^ 0x80000000) - 0x80000000)
+        if len(sp.terms) > 1:
+            self._dynamic.append(make_check(STACK, instruction.address, sp))
+        elif grown > (self._lowest[0] if self._lowest else 0):
+            self._lowest = (grown, sp, instruction.address)
+
+    def checks(self) -> list[Check]:
+        """What to check before the block."""
+        static = [make_check(STACK, self._lowest[2], self._lowest[1])] if self._lowest else []
+        return static + self._dynamic
+
+
 def analyse(block: list[CsInsn]) -> Analysis:
     """The checks of a block of instructions."""
     if not _needs_walk(block):
         return Analysis()
     track = Tracker()
+    growth = _StackGrowth()
     before: list[Check] = []
     watched: list[Check] = []
-    lowest: tuple[int, Form, int] | None = None  # how far the stack grows, its pointer then, instruction
+    checked: set[Form] = set()
     for instruction in block:
         if instruction.id in _CHECKED:
             form = _lowest_address(instruction, track)
             if form is None or is_conditional(instruction):
                 _watch(instruction, watched)
-            elif (rest := form.modulo_4()).terms or rest.offset:
+            elif (rest := form.modulo_4()) not in checked and (rest.terms or rest.offset):
+                checked.add(rest)
                 before.append(make_check(ALIGNMENT, instruction.address, rest))
         follow(instruction, track)
-        sp = track.values[_SP]
-        if sp is not None and not sp.fuzzy and (_SP, 1) in sp.terms:
-            grown = -((sp.offset ^ 0x80000000) - 0x80000000)
-            if (grown > 0 or len(sp.terms) > 1) and (lowest is None or grown > lowest[0]):
-                lowest = (grown, sp, instruction.address)
-    if lowest is not None:
-        before.append(make_check(STACK, lowest[2], lowest[1]))
-    return Analysis(tuple(before), tuple(watched))
+        growth.note(instruction, track.values[_SP])
+    return Analysis((*before, *growth.checks()), tuple(watched))
 
 
 def _watch(instruction: CsInsn, watched: list[Check]) -> None:
