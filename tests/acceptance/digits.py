@@ -104,7 +104,7 @@ def imported(project: Project, name: str, speaker: str, enrol: int, options: arg
 def judge_speaker(project: Project, regime: str, speaker: str, clips: list[Clip], work: Path) -> Judged:
     host = project.reset_limits().override(board={"name": "host"})
     program = host.image.elf
-    key = digest([c.sha256 for c in clips], project._quantize_key, files_digest([program]))
+    key = digest([c.sha256 for c in clips], project.keys.quantize, files_digest([program]))
     done = work / f"{regime.replace(' ', '')}-{speaker}-{key[:12]}.json"
     if done.is_file():
         return Judged(**json.loads(done.read_text()))
