@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 pytest.importorskip("capstone", reason="needs the virtual board (extra `sim`)")
+from tinyml.sim.disassembler import Disassembler  # noqa: E402
 from tinyml.sim.operands import ALIGNMENT, STACK, analyse  # noqa: E402
-from tinyml.sim.timing import Branch, Disassembler, block_timing  # noqa: E402
+from tinyml.sim.timing import Branch, block_timing  # noqa: E402
 
 ORIGIN = 0x1000
 # name: (assembly, its bytes, instructions, cycles without a refill, how it ends)

@@ -7,11 +7,10 @@ from collections.abc import Callable, Mapping
 from enum import IntEnum
 from functools import lru_cache
 
-from capstone import CsInsn, arm
-
+from tinyml.sim.disassembler import CsInsn, Disassembler, arm
 from tinyml.sim.hook import Block, BlockFlag, Check, HookState
 from tinyml.sim.operands import Analysis, analyse
-from tinyml.sim.timing import BlockTiming, Branch, Disassembler, block_timing
+from tinyml.sim.timing import BlockTiming, Branch, block_timing
 
 _FLAGS = {Branch.NONE: 0, Branch.MAYBE: BlockFlag.MAYBE_TAKEN, Branch.ALWAYS: BlockFlag.ALWAYS_TAKEN}
 LAYER_PATTERN = re.compile(r"m_layer_\d+_")

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tinyml.sim.cpu import Core, Stop
+from tinyml.sim.disassembler import Disassembler
 from tinyml.sim.exceptions import BUS_FAULT, HARD_FAULT, USAGE_FAULT, ExceptionState, Masks
 from tinyml.sim.peripherals.system import Scb
-from tinyml.sim.timing import Disassembler
 
 STKERR, IBUSERR, PRECISERR, BFARVALID = 1 << 12, 1 << 8, 1 << 9, 1 << 15
 UNDEFINSTR, INVSTATE, INVPC, NOCP, UNALIGNED = 1 << 16, 1 << 17, 1 << 18, 1 << 19, 1 << 24

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from capstone import CsInsn, arm
-
 from tinyml.sim.cpu import Core
+from tinyml.sim.disassembler import CsInsn, Disassembler, arm
 from tinyml.sim.operands import Form, Tracker, follow
-from tinyml.sim.timing import LOADS, STORES, Disassembler, is_conditional
+from tinyml.sim.timing import LOADS, STORES, is_conditional
 
 _NAMES = {
     **{getattr(arm, f"ARM_REG_R{i}"): f"r{i}" for i in range(13)},

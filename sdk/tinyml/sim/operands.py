@@ -11,8 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from capstone import CsInsn, arm
-
+from tinyml.sim.disassembler import CsInsn, arm
 from tinyml.sim.hook import Check
 from tinyml.sim.timing import (
     DOUBLES,

@@ -11,13 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from tinyml.errors import missing_extra
-
-try:
-    import capstone
-    from capstone import arm
-except ImportError as _error:  # pragma: no cover - depends on the installation
-    raise missing_extra("sim", "capstone") from _error
+from tinyml.sim.disassembler import CsInsn, arm
 
 REFILL_CYCLES = 2
 EXCEPTION_ENTRY_CYCLES = 12  # section 3.9: interrupt latency
@@ -70,24 +64,12 @@ class BlockTiming:
     branch: Branch
 
 
-class Disassembler:
-    """Thumb code of a Cortex-M as capstone instructions with operands."""
-
-    def __init__(self) -> None:
-        self._engine = capstone.Cs(capstone.CS_ARCH_ARM, capstone.CS_MODE_THUMB | capstone.CS_MODE_MCLASS)
-        self._engine.detail = True
-
-    def block(self, code: bytes, address: int) -> list[capstone.CsInsn]:
-        """The instructions of `code`; bytes that are none end the list early."""
-        return list(self._engine.disasm(code, address))
-
-
-def is_conditional(instruction: capstone.CsInsn) -> bool:
+def is_conditional(instruction: CsInsn) -> bool:
     """Whether the instruction has a condition (a branch's own, or its IT block's)."""
     return instruction.cc not in _ALWAYS and instruction.id != arm.ARM_INS_IT
 
 
-def registers(instruction: capstone.CsInsn) -> list[int]:
+def registers(instruction: CsInsn) -> list[int]:
     """The register operands in the order they are written."""
     return [o.reg for o in instruction.operands if o.type == arm.ARM_OP_REG]
 
@@ -101,7 +83,7 @@ def word_count(listed: list[int]) -> int:
     return sum(2 if _is_double(r) else 1 for r in listed)
 
 
-def _ends_in_branch(instruction: capstone.CsInsn, listed: list[int]) -> Branch:
+def _ends_in_branch(instruction: CsInsn, listed: list[int]) -> Branch:
     name = instruction.id
     jumps = name in _BRANCHES or name in _TABLE_BRANCHES
     if name in STACK_LISTS or name in LISTS:
@@ -116,7 +98,7 @@ def _ends_in_branch(instruction: capstone.CsInsn, listed: list[int]) -> Branch:
 _STORING = instruction_ids("PUSH", "STM", "STMDB")
 
 
-def _load_cycles(instruction: capstone.CsInsn, listed: list[int], loaded: int | None) -> int:
+def _load_cycles(instruction: CsInsn, listed: list[int], loaded: int | None) -> int:
     """Two cycles, or one right behind another single load whose result it does not use as an address."""
     address = {r for o in instruction.operands if o.type == arm.ARM_OP_MEM for r in (o.mem.base, o.mem.index) if r}
     if instruction.id == arm.ARM_INS_VLDR and _is_double(listed[0]):
@@ -124,14 +106,14 @@ def _load_cycles(instruction: capstone.CsInsn, listed: list[int], loaded: int | 
     return 1 if loaded is not None and loaded not in address else 2
 
 
-def _store_cycles(instruction: capstone.CsInsn, listed: list[int], loaded: int | None) -> int:
+def _store_cycles(instruction: CsInsn, listed: list[int], loaded: int | None) -> int:
     if instruction.id == arm.ARM_INS_VSTR and _is_double(listed[0]):
         return 3
     indexed = any(o.type == arm.ARM_OP_MEM and o.mem.index for o in instruction.operands)
     return 2 if indexed and loaded is None else 1
 
 
-def _other_cycles(instruction: capstone.CsInsn, listed: list[int]) -> int:
+def _other_cycles(instruction: CsInsn, listed: list[int]) -> int:
     name = instruction.id
     if name in LISTS or name in STACK_LISTS:
         return 1 + len(listed) - (name in LISTS)
@@ -144,7 +126,7 @@ def _other_cycles(instruction: capstone.CsInsn, listed: list[int]) -> int:
     return _FIXED.get(name, 1)
 
 
-def block_timing(block: list[capstone.CsInsn]) -> BlockTiming:
+def block_timing(block: list[CsInsn]) -> BlockTiming:
     """Cycles of straight-line code; loads do not pipeline across the start of a block."""
     cycles = 0
     loaded: int | None = None  # target of a single load right before
