@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,6 +60,7 @@ class Project:
         self.folder, self.config, self.board = folder, config, board
         self.progress, self.announce = progress, announce
         self.store = Store(folder / "build")
+        self._announced: set[str] = set()
         f = config.features
         self.features = LogMelSpec(f.sample_rate_hz, f.frame_ms, f.hop_ms, f.mel_bins, mean_removal=f.mean_removal)
         self.keys = StageKeys(folder, config, self.features, board.isa)
@@ -82,18 +83,22 @@ class Project:
         return Project(self.folder, config, load_board(config.board.name), progress=self.progress,
                        announce=self.announce)  # fmt: skip
 
-    def _make(self, stage: str, key: str, build: Callable[[Path], None]) -> Artifact:
+    def _make(
+        self, stage: str, key: str, build: Callable[[Path], None], upstream: Callable[[], object] | None = None,
+        detail: str = "",
+    ) -> Artifact:  # fmt: skip
+        """Load or make an artifact; what it needs is made, and announced, before it."""
         if self.store.has(stage, key):
-            self.announce(stage, "up to date")
+            if key not in self._announced:
+                self.announce(stage, f"up to date {detail}".strip())
         else:
-            self.announce(stage, "running")
+            if upstream:
+                upstream()
+            self.announce(stage, f"running {detail}".strip())
+        self._announced.add(key)
         return self.store.make(stage, key, build)
 
     # ---- data: words and recordings -> manifests -> int8 examples -------------------------------------------
-
-    @cached_property
-    def labels(self) -> tuple[str, ...]:
-        return self.config.labels
 
     @cached_property
     def manifests(self) -> dict[str, Manifest]:
@@ -115,13 +120,15 @@ class Project:
 
         return self._make("data", self.keys.source(SYNTH), build)
 
-    def examples(self, split: str, sources: tuple[str, ...] | None = None) -> FeatureSet:
+    def examples(self, split: str) -> FeatureSet:
         """Windows of int8 log-mel features, cut from streams that ran through the C front end."""
         from tinyml.data import FeatureSet
 
         parts = []
-        for source in sources or self.config.data.sources:
-            made = self._make("examples", self.keys.examples(source, split), self._examples_stage(source, split))
+        for source in self.config.data.sources:
+            build = self._examples_stage(source, split)
+            key = self.keys.examples(source, split)
+            made = self._make("examples", key, build, lambda: self.manifests, f"of {source}, {split}")
             parts.append(FeatureSet.load(made.path / "examples.npz"))
         return FeatureSet.concatenate(parts)
 
@@ -131,9 +138,9 @@ class Project:
 
             training = split == "train"
             make_examples(
-                self.manifests[source], self.labels, self.features, split,
+                self.manifests[source], self.config.labels, self.features, split,
                 window_frames=self.config.features.window_frames, copies=self.config.data.copies if training else 1,
-                    seed=self.config.data.seed, augment=training, progress=self.progress,
+                seed=self.config.data.seed, augment=training, progress=self.progress,
             ).save(out / "examples.npz")  # fmt: skip
 
         return build
@@ -147,15 +154,16 @@ class Project:
         c = self.config
         shape = (c.features.window_frames, c.features.mel_bins)
         if c.model.module:
-            return models.load_module(self.folder, c.model.module, shape, len(self.labels))
-        return models.build(c.model.arch, shape, len(self.labels), width_mult=c.model.width_mult)
+            return models.load_module(self.folder, c.model.module, shape, len(self.config.labels))
+        return models.build(c.model.arch, shape, len(self.config.labels), width_mult=c.model.width_mult)
 
     @cached_property
     def trained(self) -> TrainResult:
         """The float network's weights and training curves."""
         from tinyml.train import TrainResult
 
-        return TrainResult.load(self._make("train", self.keys.train, self._train_stage).path)
+        return TrainResult.load(self._make(
+            "train", self.keys.train, self._train_stage, lambda: self.examples("train")).path)  # fmt: skip
 
     def _train_stage(self, out: Path) -> None:
         from tinyml import train
@@ -169,7 +177,7 @@ class Project:
 
     @cached_property
     def _quantized(self) -> Artifact:
-        return self._make("quantize", self.keys.quantize, self._quantize_stage)
+        return self._make("quantize", self.keys.quantize, self._quantize_stage, lambda: self.trained)
 
     def _quantize_stage(self, out: Path) -> None:
         """QAT in the engine's own arithmetic, then the graph, its ONNX twin and the float network's answers."""
@@ -202,7 +210,8 @@ class Project:
         from tinyml.evaluate.offline import Evaluation
         from tinyml.limits import check_accuracy
 
-        made = Evaluation.load(self._make("evaluate", self.keys.evaluate, self._evaluate_stage).path)
+        made = Evaluation.load(self._make(
+            "evaluate", self.keys.evaluate, self._evaluate_stage, lambda: self.graph).path)  # fmt: skip
         check_accuracy(self.config, made.int8_accuracy)
         return made
 
@@ -224,9 +233,12 @@ class Project:
     @cached_property
     def compiled_dir(self) -> Path:
         """The folder of generated C."""
+        return self._make("compile", self.keys.compile, self._compile_stage, lambda: self.graph).path
+
+    def _compile_stage(self, out: Path) -> None:
         from tinyml.compiler import write
 
-        return self._make("compile", self.keys.compile, lambda out: write(self.compiled, out) and None).path
+        write(self.compiled, out)
 
     @cached_property
     def load_estimate(self) -> Load:
@@ -254,23 +266,20 @@ class Project:
         check_needs(c, self.board)
         _ = self.load_estimate
         app = firmware.AppConfig(
-            name=c.app.name, labels=self.labels, threshold=d.threshold, smooth_windows=d.smooth_windows,
+            name=c.app.name, labels=self.config.labels, threshold=d.threshold, smooth_windows=d.smooth_windows,
             refractory_ms=d.refractory_ms, hops_per_inference=c.hops_per_inference,
             window_frames=c.features.window_frames, trace=d.trace, model_sha256=self.keys.compile,
         )  # fmt: skip
         self.announce("build", "running")
         out = self.store.root / "build" / self.board.name
         image = firmware.build(
-            self.board, c.board.compiler, self._app_dir(), features.write_c(self.features, out / "features"),
+            self.board, c.board.compiler, self.folder / "firmware", features.write_c(self.features, out / "features"),
             compiler.write(self.compiled, self.compiled_dir), app, out, uf2=uf2,
             arena_peak=self.compiled.layers[self.compiled.plan.peak_step].name,
         )  # fmt: skip
         check_memory(c, self.board, ram_bytes=image.ram_bytes, flash_bytes=image.flash_bytes,
                      biggest=[f"{s.name} {s.size_bytes:,} bytes" for s in image.biggest[:6]])  # fmt: skip
         return image
-
-    def _app_dir(self) -> Path:
-        return self.folder / "firmware"
 
     @cached_property
     def simulated(self) -> VirtualRun:
@@ -385,8 +394,3 @@ class Project:
                 "or pass --allow-unlicensed",
             )
         return bad
-
-    def reset_limits(self) -> Project:
-        """A copy without the project's own limits, for boards that they were not written for."""
-        return Project(self.folder, replace(self.config, limits=type(self.config.limits)()), self.board,
-                       progress=self.progress, announce=self.announce)  # fmt: skip

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.acceptance.float_answers import FloatJudge
 from tinyml import data
 from tinyml.artifacts import digest, files_digest, write_json
 from tinyml.cli.output import ProgressBars, log
@@ -26,8 +27,6 @@ from tinyml.evaluate.clips import Verdict, judge, run_host_program
 from tinyml.evaluate.console import Scores, scores
 from tinyml.pipeline import Project
 from tinyml.template import create
-
-from tests.acceptance.float_answers import FloatJudge
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SHARED = REPOSITORY.parent / "shared"
@@ -102,7 +101,7 @@ def imported(project: Project, name: str, speaker: str, enrol: int, options: arg
 
 
 def judge_speaker(project: Project, regime: str, speaker: str, clips: list[Clip], work: Path) -> Judged:
-    host = project.reset_limits().override(board={"name": "host"})
+    host = project.override(board={"name": "host"})
     program = host.image.elf
     key = digest([c.sha256 for c in clips], project.keys.quantize, files_digest([program]))
     done = work / f"{regime.replace(' ', '')}-{speaker}-{key[:12]}.json"

@@ -16,7 +16,7 @@ class FloatJudge:
     """Decides with the network that the quantised one was lowered from (`quantize` starts from its weights)."""
 
     def __init__(self, project: Project) -> None:
-        self._config, self._labels = project.config, project.labels
+        self._config, self._labels = project.config, project.config.labels
         self._front_end = LogMel(project.features)
         self._scale_db = project.features.quant.scale
         self._model = project.trained.restore(project.build_model()).eval()

@@ -26,5 +26,5 @@ def opened(folder: Path, *, board: str | None = None) -> Iterator[Project]:
 
 def announce(stage: str, state: str) -> None:
     """One line per stage: what runs, what is up to date."""
-    colour = {"up to date": "dim", "running": "cyan"}.get(state, "green")
+    colour = "dim" if state.startswith("up to date") else "cyan"
     log.print(f"[bold]{stage:<10}[/] [{colour}]{state}[/]")
