@@ -13,8 +13,8 @@ from tinyml.errors import MissingToolError, ProjectError
 from tinyml.toolchain import host_library
 
 _SOURCE = Path(__file__).with_name("hook.c")
-CAPACITY = 1 << 16  # slots for translated blocks; half of them may be used
-MAX_CHECKS = 1 << 14
+CAPACITY = 1 << 15  # slots for translated blocks; half of them may be used
+MAX_CHECKS = 1 << 13
 MAX_LAYERS = 512
 
 

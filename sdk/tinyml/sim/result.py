@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from tinyml.sim.faults import Fault, MissedDeadline
 
@@ -13,10 +13,13 @@ class SimResult:
     """Counts of one run. Cycles are of the core at zero flash wait states; `duty` includes the board's time factor.
 
     active_cycles: awake; cycles: sleep included. duty: share of the time in which the processor is awake.
-    functions: cycles in each function itself, all interrupts included, "(exceptions)" for entry and return, "(busy
-    wait)" never: polled time counts for the polling function. layers: cycles of one call, kernels that it calls
-    included, interrupts excluded. ram_static_bytes: data and zeroed variables, buffers and arena, without the stack.
+    functions: cycles in each function itself, interrupt handlers among them, busy polls where they happen, and
+    "(exceptions)" for entry to and return from handlers; they add up to active_cycles.
+    layers: cycles of one call, kernels that it calls included, interrupts excluded. invocations: calls of `m_invoke`.
+    ram_static_bytes: data, zeroed variables, buffers and arena, without the stack.
+    gpio: (cycle, pin, level) of every change of a driven pin; P1's pins count from 32.
     lost_samples: overwritten by the microphone's DMA or dropped by the firmware (`tm_lost_samples`).
+    missed_deadlines: how often that happened; `misses` holds the first of them with their places.
     """
 
     console: str
@@ -39,4 +42,4 @@ class SimResult:
     lost_samples: int
     missed_deadlines: int
     fault: Fault | None
-    misses: tuple[MissedDeadline, ...] = field(default=())  # the first of the missed deadlines, with their places
+    misses: tuple[MissedDeadline, ...] = ()

@@ -129,12 +129,17 @@ def simulate(
     Raises: ProjectError (no such board, no firmware image), MissingToolError (extra or native hook).
     """
     started = time.perf_counter()
-    image = Image(elf)
-    run = _Run(board, image, layers)
-    machine = run.machine
+    run = _Run(board, Image(elf), layers)
+    stack = _play(run, board, _checked(microphone), seconds, hang_seconds)
+    return _result(run, board, stack, time.perf_counter() - started, profile)
+
+
+def _play(
+    run: _Run, board: Board, sound: np.ndarray, seconds: float | None, hang_seconds: float
+) -> memory.Stack:  # fmt: skip
+    machine, image = run.machine, run.image
     machine.processor.hang_cycles = round(hang_seconds * machine.cpu_hz)
     rate_hz = int(board.features.get("microphone", {}).get("rate_hz", 16000))
-    sound = _checked(microphone)
     machine.pdm.microphone = Microphone(sound, rate_hz)
     machine.program(image)
     stack = memory.stack_of(image, board)
@@ -147,7 +152,7 @@ def simulate(
     else:
         run.end_cycle = round((1.0 if seconds is None else seconds) * machine.cpu_hz)
         _until_end(run)
-    return _result(run, board, stack, time.perf_counter() - started, profile)
+    return stack
 
 
 def _checked(microphone: np.ndarray | None) -> np.ndarray:

@@ -37,13 +37,12 @@ class Machine(Protocol):
 
 @dataclass(frozen=True)
 class Register:
-    """A register of a peripheral; `access` is "rw", "r" or "w"; `source` where no SVD describes it."""
+    """A register of a peripheral; `access` is "rw", "r" or "w"."""
 
     name: str
     offset: int
     reset: int = 0
     access: str = "rw"
-    source: str = ""
 
 
 def _method(prefix: str, name: str) -> str:

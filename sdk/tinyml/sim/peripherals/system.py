@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tinyml.sim.exceptions import FIRST_IRQ, IRQ_COUNT, NMI, PENDSV, PRIORITY_BITS, SYSTICK, ExceptionState
+from tinyml.sim.faults import BusError
 from tinyml.sim.peripherals.peripheral import Machine, Peripheral, Register, array
 
 MANUAL = "DDI 0403E"
@@ -108,6 +109,11 @@ class Scb(Peripheral):
 
     def write_vtor(self, value: int) -> None:
         self["VTOR"] = value & 0xFFFFFF80
+
+    def write_ccr(self, value: int) -> None:
+        if value & 0x18:
+            raise BusError("unmodelled register", "SCB.CCR: traps of divisions by 0 and of all unaligned accesses")
+        self["CCR"] = value
 
     def write_cfsr(self, value: int) -> None:
         self["CFSR"] = self["CFSR"] & ~value
