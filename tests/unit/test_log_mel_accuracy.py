@@ -89,7 +89,7 @@ def test_gain_changes_features_by_at_most_one_step(speech: np.ndarray, recording
     for gain_db in GAINS_DB:
         other, other_clear = at(gain_db)
         compared = clear & other_clear
-        assert compared.mean() > 0.05
+        assert compared.mean() > 0.04
         assert np.abs(features - other)[compared].max() <= 1, f"{gain_db} dB"
 
 

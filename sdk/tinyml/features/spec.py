@@ -17,12 +17,12 @@ STEP_DB = 0.5
 LOG_UNITS_PER_OCTAVE = 512  # of power
 SPECTRUM_BITS = 6  # the FFT's result is 2^6 times the DFT of a full-scale frame, see fft.h
 FIXED_REFERENCE_DBFS = -10.0
-FLOOR_ABOVE_ROUNDING_DB = 15.0
-RANGE_DB = 50.0
+FLOOR_ABOVE_ROUNDING_DB = 18.0
+RANGE_DB = 40.0
 RELEASE_DB_PER_S = 2.0
-RUMBLE_HZ = 300.0
-RUMBLE_DB_PER_OCTAVE = 6.0
-RUMBLE_LIMIT_DB = 12.0
+BASS_HZ = 700.0
+BASS_DB_PER_OCTAVE = 6.0
+BASS_LIMIT_DB = 12.0
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,11 @@ class LogMelSpec:
     Levels
         White noise of int16 rounding, seen through each mel filter (`rounding_dbfs`), is the least energy that counts:
         what is lower counts as that. The level of a mel bin is its energy in dB over the rounding noise plus
-        `tilt_db`, a fixed weighting by which a fricative and a vowel of equal effort are about equally loud and
-        rumble is not: 10 dB per decade of bandwidth, and 6 dB per octave down below 300 Hz, at most 12 dB.
+        `tilt_db`, a fixed weighting that brings fricatives nearer to vowels and keeps rumble from ruling: 10 dB per
+        decade of bandwidth, and 6 dB per octave down below 700 Hz, at most 12 dB.
         `process_log` shows log energies without any of this.
     Mean removal
-        A moving floor stands 50 dB under the loudest level, of any mel bin, of late (it rises at once, falls by 2 dB/s,
+        A moving floor stands 40 dB under the loudest level, of any mel bin, of late (it rises at once, falls by 2 dB/s,
         and starts at 0). Levels under it count as the floor, and means that it overtakes are lifted to it. Then the
         mean of each mel bin is m += a * (level - m), a = max(1 / n, hop / time constant) in the n-th frame: the first
         frames average evenly, there is no other initial state, and afterwards the time constant is
@@ -148,15 +148,18 @@ class LogMelSpec:
 
     @property
     def floor_dbfs(self) -> np.ndarray:
-        """float64[mel_bins]: 15 dB over `rounding_dbfs`, as white noise of -83 dBFS; below it features are coarse."""
+        """float64[mel_bins]: 18 dB over `rounding_dbfs`, as white noise of -80 dBFS.
+
+        From 20 dB above it on, the rounding of samples to int16 no longer shows in the features.
+        """
         return self.rounding_dbfs + FLOOR_ABOVE_ROUNDING_DB
 
     @property
     def tilt_db(self) -> np.ndarray:
         """float64[mel_bins]: weight of each mel bin when levels of several bins are compared."""
         width = self.filters.sum(axis=0)
-        rumble = RUMBLE_DB_PER_OCTAVE * np.log2(self.edges_hz[1:-1] / RUMBLE_HZ)
-        return 10 * np.log10(width / width[0]) + np.clip(rumble, -RUMBLE_LIMIT_DB, 0)
+        bass = BASS_DB_PER_OCTAVE * np.log2(self.edges_hz[1:-1] / BASS_HZ)
+        return 10 * np.log10(width / width[0]) + np.clip(bass, -BASS_LIMIT_DB, 0)
 
     @property
     def digest(self) -> str:

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 pytest.importorskip("unicorn")
-sys.path.insert(0, str(Path(__file__).parents[1] / "firmware"))
+sys.path.insert(0, str(Path(__file__).parent))
 
 import log_mel_board  # noqa: E402
 
