@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from tinyml.board import Board
 from tinyml.deploy.runner import DeployOptions, DeployResult, Image
-from tinyml.deploy.segments import Segment, load_segments
 from tinyml.errors import DeviceError, Progress, ProjectError, missing_extra, no_progress
+from tinyml.firmware.segments import Segment, load_segments
 
 if TYPE_CHECKING:
     from pyocd.core.session import Session

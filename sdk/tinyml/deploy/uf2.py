@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable
 
-from tinyml.deploy.segments import Segment
+from tinyml.firmware.segments import Segment
 
 BLOCK_BYTES = 512
 PAYLOAD_BYTES = 256

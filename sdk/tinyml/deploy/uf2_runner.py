@@ -9,9 +9,9 @@ from pathlib import Path
 from tinyml.board import Board
 from tinyml.deploy import uf2, uf2_drive
 from tinyml.deploy.runner import DeployOptions, DeployResult, Image
-from tinyml.deploy.segments import Segment, load_segments
 from tinyml.deploy.uf2_drive import Drive
 from tinyml.errors import DeviceError, Progress, ProjectError, no_progress
+from tinyml.firmware.segments import Segment, load_segments
 
 _DRIVE_HINT = "press reset twice quickly so that the bootloader's drive appears"
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from tinyml.board import Board
 from tinyml.deploy.runner import DeployOptions, DeployResult, Image
-from tinyml.deploy.segments import load_segments
 from tinyml.errors import Progress, ProjectError, missing_extra, no_progress
+from tinyml.firmware.segments import load_segments
 
 
 class VirtualRunner:

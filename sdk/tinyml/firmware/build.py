@@ -13,10 +13,11 @@ from typing import Literal
 from tinyml.board import Board
 from tinyml.errors import ProjectError
 from tinyml.firmware.app_config import AppConfig
-from tinyml.firmware.elf import read_segments
+from tinyml.firmware.elf import entry_point
 from tinyml.firmware.image import Image, check_no_soft_float, measure, over_budget
 from tinyml.firmware.intel_hex import intel_hex
 from tinyml.firmware.linker import linker_script
+from tinyml.firmware.segments import load_segments
 from tinyml.runtime import RUNTIME_DIR, RUNTIME_SOURCES
 from tinyml.toolchain import Compiler, CSources, Object, select
 
@@ -73,8 +74,8 @@ def build(
     elf = out_dir / f"{config.name}{'-uf2' if uf2 else ''}.elf"
     _link_image(compiler, objects, elf, board, config.name, arena_peak)
     check_no_soft_float(elf, board)
-    entry, segments = read_segments(elf)
-    _write(elf.with_suffix(".hex"), intel_hex(segments, entry))
+    segments = [(segment.address, segment.data) for segment in load_segments(elf)]
+    _write(elf.with_suffix(".hex"), intel_hex(segments, entry_point(elf)))
     return measure(elf, elf.with_suffix(".hex"), board)
 
 

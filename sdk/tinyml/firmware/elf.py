@@ -61,9 +61,7 @@ def read_symbols(path: Path, board: Board) -> tuple[Symbol, ...]:
     return tuple(sorted(symbols, key=lambda s: (-s.size_bytes, s.name, s.address)))
 
 
-def read_segments(path: Path) -> tuple[int, list[tuple[int, bytes]]]:
-    """The entry point, and (address in flash, bytes) of everything that is flashed, by address."""
+def entry_point(path: Path) -> int:
+    """The address that the image starts at (bit 0 set for Thumb code)."""
     with path.open("rb") as file:
-        elf = ELFFile(file)
-        segments = [(s["p_paddr"], s.data()) for s in elf.iter_segments("PT_LOAD") if s["p_filesz"]]
-        return elf["e_entry"], sorted(segments)
+        return ELFFile(file)["e_entry"]

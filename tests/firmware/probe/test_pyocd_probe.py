@@ -12,9 +12,9 @@ import pytest
 
 from tinyml.board import Board
 from tinyml.deploy import DeployOptions, choose, runners
-from tinyml.deploy.segments import load_segments
 from tinyml.errors import DeviceError, MissingToolError, ProjectError
 from tinyml.firmware import build
+from tinyml.firmware.segments import load_segments
 from tinyml.sim.peripherals.pdm import Microphone
 
 from .virtual_probe import VirtualProbe

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tinyml.deploy.segments import Segment, load_segments
 from tinyml.errors import ProjectError
+from tinyml.firmware.segments import Segment, load_segments
 
 from .cases import make_elf
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinyml.deploy import uf2
-from tinyml.deploy.segments import Segment
+from tinyml.firmware.segments import Segment
 
 FAMILY = 0xADA52840
 
