@@ -159,7 +159,7 @@ def test_overflow_and_tick(machine: FakeMachine, clock: Clock) -> None:
 def pdm(machine: FakeMachine) -> Pdm:
     made = Pdm(machine, lambda samples: None)
     for name, value in {"PSEL.CLK": 1, "PSEL.DIN": 2, "PDMCLKCTRL": 0x0A000000, "RATIO": 1, "MODE": 1, "ENABLE": 1,
-                        "SAMPLE.PTR": RAM, "SAMPLE.MAXCNT": 32}.items():  # fmt: skip
+                        "SAMPLE.PTR": RAM, "SAMPLE.MAXCNT": 160}.items():  # fmt: skip
         poke(made, name, value)
     made.microphone = Microphone(np.arange(1000, dtype=np.int16))
     return made
@@ -170,17 +170,18 @@ def test_pointer_is_taken_over_when_a_buffer_starts(machine: FakeMachine, pdm: P
     pdm._on_missed = missed.append
     poke(pdm, "TASKS_START", 1)
     assert peek(pdm, "EVENTS_STARTED") == 1
-    poke(pdm, "SAMPLE.PTR", RAM + 64)
-    machine.advance(16 * 4000)  # half of the first buffer
-    assert machine.memory[2:4] == b"\x01\x00" and machine.memory[64:128] == bytes(64)
-    machine.advance(32 * 4000)
+    poke(pdm, "SAMPLE.PTR", RAM + 320)
+    machine.advance(80 * 4000)  # half of the first buffer
+    assert machine.memory[2:4] == b"\x01\x00" and machine.memory[160:320] == bytes(160)
+    assert peek(pdm, "EVENTS_END") == 0
+    machine.advance(160 * 4000)
     assert peek(pdm, "EVENTS_END") == 1 and missed == []
-    machine.advance(64 * 4000)  # nobody wrote a third pointer
-    assert missed == [32]
-    machine.advance(96 * 4000)
-    assert missed == [32, 32]
-    second = np.frombuffer(machine.memory[64:128], "<i2")
-    assert second.tolist() == list(range(64, 96))  # overwritten by the third
+    machine.advance(320 * 4000)  # nobody wrote a third pointer
+    assert missed == [160]
+    machine.advance(480 * 4000)
+    assert missed == [160, 160]
+    second = np.frombuffer(machine.memory[320:640], "<i2")
+    assert second.tolist() == list(range(320, 480))  # overwritten by the third
 
 
 @pytest.mark.parametrize(
@@ -206,7 +207,7 @@ def test_gain_in_half_decibels(machine: FakeMachine, pdm: Pdm) -> None:
     pdm.microphone = Microphone(np.array([1000, -1000, 20000, -20000] * 8, np.int16))
     poke(pdm, "GAINL", 0x28 + 12)
     poke(pdm, "TASKS_START", 1)
-    machine.advance(32 * 4000)
+    machine.advance(160 * 4000)
     loud = np.frombuffer(machine.memory[:8], "<i2").tolist()
     assert loud == [1995, -1995, 32767, -32768]
 

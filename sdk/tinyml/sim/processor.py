@@ -212,7 +212,7 @@ class Processor:
         if self.sleeping is Stop.WFE and self.hook.state.event:
             self.hook.state.event = 0
             self.sleeping = None
-        elif self.exceptions.wakes(self._masks()) or self._woken_by_pending():
+        elif self.exceptions.pending and (self.exceptions.wakes(self._masks()) or self._woken_by_pending()):
             self.sleeping = None
         if self.sleeping is None:
             return True
@@ -226,7 +226,7 @@ class Processor:
 
     def _woken_by_pending(self) -> bool:
         """WFE with SEVONPEND wakes for any pending interrupt, enabled or not."""
-        return self.sleeping is Stop.WFE and bool(self._scb["SCR"] & _SEVONPEND) and bool(self.exceptions.pending)
+        return self.sleeping is Stop.WFE and bool(self._scb["SCR"] & _SEVONPEND)
 
     # What the core stopped for
 

@@ -18,7 +18,7 @@ from tinyml.sim.peripherals.peripheral import Machine, Peripheral, Register
 # PDMCLKCTRL -> clock in Hz: 32 MHz divided by 32, 31, 30, 26, 25, 24.
 _DIVIDERS = {0x08000000: 32, 0x08400000: 31, 0x08800000: 30, 0x09800000: 26, 0x0A000000: 25, 0x0A800000: 24}
 _RATIOS = {0: 64, 1: 80}
-_SLICE = 16  # samples that are written to memory at a time
+_SLICE = 80  # samples that are written to memory at a time: 5 ms, so that a late reader finds a torn buffer
 
 
 @dataclass
