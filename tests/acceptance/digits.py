@@ -119,7 +119,7 @@ def judge_speaker(project: Project, regime: str, speaker: str, clips: list[Clip]
             project.progress(f"judging {speaker}", len(verdicts), len(clips))
     float_labels = FloatJudge(project).labels(streams, DIGITS, project.progress)
     chosen = np.random.default_rng(SEED).permutation(len(clips))[:ON_BOARD]
-    equal = sum(on_board(project, streams[i]) == verdicts[i].scores for i in chosen)
+    equal = sum(on_board(project, streams[i])[: len(verdicts[i].scores)] == verdicts[i].scores for i in chosen)
     truth = [c.label for c in clips]
     labels = [v.label for v in verdicts]
     result = Judged(
@@ -138,6 +138,7 @@ def stream(clip: Clip) -> np.ndarray:
 
 
 def on_board(project: Project, pcm: np.ndarray) -> tuple[Scores, ...]:
+    """The scores from the board's console; it listens on for a moment when the host program has ended."""
     from tinyml.sim import simulate
 
     result = simulate(project.board, project.image.elf, microphone=pcm, profile=False)

@@ -39,14 +39,19 @@ def console_label(label: str) -> str:
 
 def detections(console: str) -> tuple[Detection, ...]:
     """All detections of a console text, in order."""
-    found = (_DETECT.match(line.strip()) for line in console.splitlines())
+    found = (_DETECT.match(line) for line in _lines(console))
     return tuple(Detection(m["label"], float(m["score"]), int(m["t_ms"])) for m in found if m)
 
 
 def scores(console: str) -> tuple[Scores, ...]:
     """All traced score lines of a console text, in order."""
-    found = (_SCORES.match(line.strip()) for line in console.splitlines())
+    found = (_SCORES.match(line) for line in _lines(console))
     return tuple(Scores(int(m["t_ms"]), _thousandths(m["scores"])) for m in found if m)
+
+
+def _lines(console: str) -> list[str]:
+    """The complete lines: a run may end while the last one is being sent."""
+    return [line.strip() for line in console.split("\n")[:-1]]
 
 
 def _thousandths(text: str) -> dict[str, int]:
