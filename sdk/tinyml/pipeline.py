@@ -105,10 +105,9 @@ class Project:
         """One manifest per source: the synthesised clips and every imported folder."""
         from tinyml.data import Manifest
 
-        return {source: Manifest.load(self._source_dir(source)) for source in self.config.data.sources}
-
-    def _source_dir(self, source: str) -> Path:
-        return self._synthesised().path if source == SYNTH else self.keys.source_dir(source)
+        folders = {source: self._synthesised().path if source == SYNTH else self.keys.source_dir(source)
+                   for source in self.config.data.sources}  # fmt: skip
+        return {source: Manifest.load(folder) for source, folder in folders.items()}
 
     def _synthesised(self) -> Artifact:
         from tinyml.data import synthesise
@@ -131,6 +130,10 @@ class Project:
             made = self._make("examples", key, build, lambda: self.manifests, f"of {source}, {split}")
             parts.append(FeatureSet.load(made.path / "examples.npz"))
         return FeatureSet.concatenate(parts)
+
+    def _pull_examples(self, *splits: str) -> None:
+        for split in splits:
+            self.examples(split)
 
     def _examples_stage(self, source: str, split: str) -> Callable[[Path], None]:
         def build(out: Path) -> None:
@@ -163,7 +166,7 @@ class Project:
         from tinyml.train import TrainResult
 
         return TrainResult.load(self._make(
-            "train", self.keys.train, self._train_stage, lambda: self.examples("train")).path)  # fmt: skip
+            "train", self.keys.train, self._train_stage, lambda: self._pull_examples("train", "val")).path)  # fmt: skip
 
     def _train_stage(self, out: Path) -> None:
         from tinyml import train
@@ -177,7 +180,8 @@ class Project:
 
     @cached_property
     def _quantized(self) -> Artifact:
-        return self._make("quantize", self.keys.quantize, self._quantize_stage, lambda: self.trained)
+        return self._make("quantize", self.keys.quantize, self._quantize_stage,
+                          lambda: (self.trained, self._pull_examples("test")))  # fmt: skip
 
     def _quantize_stage(self, out: Path) -> None:
         """QAT in the engine's own arithmetic, then the graph, its ONNX twin and the float network's answers."""
