@@ -56,8 +56,21 @@ class OverBudgetError(TinymlError):
     exit_code = 5
 
 
+_EXTRA_OF_MODULE = {
+    "torch": "train", "torchaudio": "train", "onnx": "train", "onnxruntime": "train", "unicorn": "sim",
+    "capstone": "sim", "espeakng_loader": "speech", "pyocd": "flash", "serial": "flash",
+}  # fmt: skip
+
+
 def missing_extra(extra: str, module: str) -> MissingToolError:
     """The error for an import that failed because an optional dependency is absent."""
     return MissingToolError(
         f"the Python package `{module}` is not installed", hint=f'run `pip install "tinyml[{extra}]"`'
     )
+
+
+def of_missing_module(error: ModuleNotFoundError) -> MissingToolError | None:
+    """The error a user should see for a failed import; None when the module is no optional dependency."""
+    module = (error.name or "").split(".")[0]
+    extra = _EXTRA_OF_MODULE.get(module)
+    return missing_extra(extra, module) if extra else None

@@ -11,6 +11,18 @@ import pytest
 
 from tinyml.resources import apps_dir
 
+HIDE = """
+import sys
+
+class Hidden:
+    def __init__(self, name):
+        self.name = name
+
+    def find_spec(self, fullname, path=None, target=None):
+        if fullname.split(".")[0] == self.name:
+            raise ModuleNotFoundError(f"No module named {fullname!r}", name=fullname)
+        return None
+"""
 GOOD = (apps_dir() / "kws" / "tinyml.toml").read_text()
 
 
@@ -96,3 +108,35 @@ def test_help_does_not_import_heavy_packages() -> None:
     code = f"import sys, tinyml.cli.main; print([m for m in {heavy!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments", "extra"),
+    [
+        ("torch", ["train"], "train"),
+        ("espeakng_loader", ["data", "synth"], "speech"),
+        ("unicorn", ["bench", "x.tir"], "sim"),
+    ],
+)
+def test_a_missing_extra_is_named_with_its_command(
+    tmp_path: Path, module: str, arguments: list[str], extra: str
+) -> None:
+    tinyml(tmp_path, "new", "kws")
+    code = f"{HIDE}\nsys.meta_path.insert(0, Hidden({module!r}))\nimport tinyml.cli.main as m\nm.run()"
+    done = subprocess.run([sys.executable, "-c", code, *arguments], cwd=tmp_path / "kws", capture_output=True,
+                          text=True, check=False)  # fmt: skip
+    assert done.returncode == 3, done.stderr
+    assert f'pip install "tinyml[{extra}]"' in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_missing_compiler_is_named_with_its_command(tmp_path: Path) -> None:
+    from tinyml.board import load_board
+    from tinyml.errors import MissingToolError
+    from tinyml.toolchain import select
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", str(tmp_path))
+        with pytest.raises(MissingToolError, match="arm-none-eabi-gcc") as caught:
+            select("gcc", load_board("nrf52840").isa)
+    assert caught.value.exit_code == 3 and "apt-get install gcc-arm-none-eabi" in (caught.value.hint or "")

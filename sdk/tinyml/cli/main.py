@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from typing import NoReturn
 
 import typer
 
 from tinyml import __version__
 from tinyml.cli import bench, boards, build, compile, data, deploy, doctor, evaluate, new, report, run_virtual, train
 from tinyml.cli.output import log, print_error
-from tinyml.errors import TinymlError
+from tinyml.errors import TinymlError, of_missing_module
 
 INTERNAL_ERROR = 70
 
@@ -36,21 +37,35 @@ for module in (train, evaluate, compile, build, run_virtual, deploy, report, ben
     app.command(module.NAME)(module.command)
 
 
+def fail(error: TinymlError) -> NoReturn:
+    print_error(error)
+    sys.exit(error.exit_code)
+
+
+def report_defect() -> NoReturn:
+    """Say that it is our fault, with what is needed to report it. Called while the exception is handled."""
+    traceback.print_exc()
+    log.print("[bold red]error:[/] this is a defect of tinyml, not of your project")
+    log.print("\n[bold cyan]hint:[/] please report it with the lines above and your tinyml.toml")
+    sys.exit(INTERNAL_ERROR)
+
+
 def run() -> None:
     """Entry point of the console script. Exit codes: DESIGN "Users"; 70 is a defect of tinyml itself."""
     try:
         app(standalone_mode=True)
     except TinymlError as error:
-        print_error(error)
-        sys.exit(error.exit_code)
+        fail(error)
+    except ModuleNotFoundError as error:
+        missing = of_missing_module(error)
+        if missing is None:
+            report_defect()
+        fail(missing)
     except KeyboardInterrupt:
         log.print("stopped; finished stages are kept, run the same command to go on")
         sys.exit(130)
-    except Exception:  # anything else is a defect: say so, with what is needed to report it
-        traceback.print_exc()
-        log.print("[bold red]error:[/] this is a defect of tinyml, not of your project", highlight=False)
-        log.print("\n[bold cyan]hint:[/] please report it with the lines above and your tinyml.toml")
-        sys.exit(INTERNAL_ERROR)
+    except Exception:  # anything else is a defect of tinyml
+        report_defect()
     finally:
         if not os.isatty(1):
             sys.stdout.flush()

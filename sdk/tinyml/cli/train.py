@@ -11,6 +11,7 @@ NAME = "train"
 def command(project: Folder = HERE, json: Json = False) -> None:
     """Train the network (resumes where a killed run stopped)."""
     with opened(project) as p:
+        p.check_feasible()
         unlicensed = p.check_licences(allow_unlicensed=True)
         result = p.train().trained
     if unlicensed:
