@@ -131,10 +131,6 @@ class Project:
             parts.append(FeatureSet.load(made.path / "examples.npz"))
         return FeatureSet.concatenate(parts)
 
-    def _pull_examples(self, *splits: str) -> None:
-        for split in splits:
-            self.examples(split)
-
     def _examples_stage(self, source: str, split: str) -> Callable[[Path], None]:
         def build(out: Path) -> None:
             from tinyml.data import make_examples
@@ -166,7 +162,7 @@ class Project:
         from tinyml.train import TrainResult
 
         return TrainResult.load(self._make(
-            "train", self.keys.train, self._train_stage, lambda: self._pull_examples("train", "val")).path)  # fmt: skip
+            "train", self.keys.train, self._train_stage, lambda: [self.examples(s) for s in ("train", "val")]).path)  # fmt: skip
 
     def _train_stage(self, out: Path) -> None:
         from tinyml import train
@@ -181,7 +177,7 @@ class Project:
     @cached_property
     def _quantized(self) -> Artifact:
         return self._make("quantize", self.keys.quantize, self._quantize_stage,
-                          lambda: (self.trained, self._pull_examples("test")))  # fmt: skip
+                          lambda: (self.trained, self.examples("test")))  # fmt: skip
 
     def _quantize_stage(self, out: Path) -> None:
         """QAT in the engine's own arithmetic, then the graph, its ONNX twin and the float network's answers."""
@@ -275,11 +271,13 @@ class Project:
             window_frames=c.features.window_frames, trace=d.trace, model_sha256=self.keys.compile,
         )  # fmt: skip
         self.announce("build", "running")
-        out = self.store.root / "build" / self.board.name
+        # A folder per image: two processes may build different configurations of one project at a time.
+        folder = self.store.root / "build" / self.board.name
+        front_end = features.write_c(self.features, folder / f"features-{self.features.digest[:12]}")
         image = firmware.build(
-            self.board, c.board.compiler, self.folder / "firmware", features.write_c(self.features, out / "features"),
-            compiler.write(self.compiled, self.compiled_dir), app, out, uf2=uf2,
-            arena_peak=self.compiled.layers[self.compiled.plan.peak_step].name,
+            self.board, c.board.compiler, self.folder / "firmware", front_end,
+            compiler.write(self.compiled, self.compiled_dir), app, folder / self.keys.image(app), uf2=uf2,
+            arena_peak=self.compiled.layers[self.compiled.plan.peak_step].name, objects_dir=folder / "objects",
         )  # fmt: skip
         check_memory(c, self.board, ram_bytes=image.ram_bytes, flash_bytes=image.flash_bytes,
                      biggest=[f"{s.name} {s.size_bytes:,} bytes" for s in image.biggest[:6]])  # fmt: skip

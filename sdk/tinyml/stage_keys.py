@@ -70,6 +70,10 @@ class StageKeys:
     def evaluate(self) -> str:
         return digest(self.compile, code_digest("evaluate/offline.py"))
 
+    def image(self, app: object) -> str:
+        """A short name for the image of this network under the application's configuration `app`."""
+        return digest(self.compile, app, self.config.board)[:12]
+
     def all(self) -> list[tuple[str, str]]:
         """(stage, key) of everything that is cached, in the order of the path."""
         sources = self.config.data.sources

@@ -74,7 +74,7 @@ def test_nothing_changed_rebuilds_nothing(folder: Path) -> None:
 
 
 def test_a_threshold_relinks_and_nothing_else(folder: Path) -> None:
-    objects = folder / "build" / "build" / "nrf52840" / "obj-zig"
+    objects = folder / "build" / "build" / "nrf52840" / "objects"
     before = {p.name for p in objects.iterdir()}
     project, announced = opened(folder, detect={"threshold": 0.33})
     assert project.image.elf.is_file()

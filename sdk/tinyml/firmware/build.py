@@ -36,12 +36,13 @@ class _Group:
 def build(
     board: Board, compiler_name: Literal["zig", "gcc"], app_dir: Path, features: CSources, model: CSources,
     config: AppConfig, out_dir: Path, *, uf2: bool = False, arena_peak: str = "",
+    objects_dir: Path | None = None,
 ) -> Image:  # fmt: skip
     """Build the application in `app_dir` (its C files) for `board` into `out_dir`.
 
     `uf2` links for the flash that the board's UF2 bootloader leaves. `arena_peak` names the layer at which the
-    arena is fullest, for the error message. Objects are cached in `out_dir`, so a changed `config` compiles one
-    file. The bytes of the image depend on the sources and the compiler only.
+    arena is fullest, for the error message. Objects are cached in `objects_dir` (default: in `out_dir`), so a
+    changed `config` compiles one file. The bytes of the image depend on the sources and the compiler only.
 
     Raises: OverBudgetError when it does not fit, ProjectError with the compiler's messages, MissingToolError.
     """
@@ -50,7 +51,7 @@ def build(
     if not app_sources:
         raise ProjectError(f"`{app_dir}` holds no C files", hint="copy main.c from the template, apps/kws/firmware")
     compiler = select(compiler_name, board.isa)
-    config_dir = out_dir / "config"
+    config_dir, objects_dir = out_dir / "config", objects_dir or out_dir / f"obj-{compiler_name}"
     _write(config_dir / "app_config.h", config.header())
     native = not board.isa.target
     shared = (*board.c_include_dirs, features.include_dir)
@@ -64,7 +65,7 @@ def build(
     defines = (*board.c_defines, "main=app_main") if native else board.c_defines
     objects = [
         path for group in groups
-        for path in compiler.compile([Object(s) for s in group.sources], out_dir / f"obj-{compiler_name}",
+        for path in compiler.compile([Object(s) for s in group.sources], objects_dir,
                                      include_dirs=group.include_dirs, defines=defines)
     ]  # fmt: skip
     if native:
