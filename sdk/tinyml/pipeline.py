@@ -161,8 +161,9 @@ class Project:
         """The float network's weights and training curves."""
         from tinyml.train import TrainResult
 
-        return TrainResult.load(self._make(
-            "train", self.keys.train, self._train_stage, lambda: [self.examples(s) for s in ("train", "val")]).path)  # fmt: skip
+        made = self._make("train", self.keys.train, self._train_stage,
+                          lambda: (self.examples("train"), self.examples("val")))  # fmt: skip
+        return TrainResult.load(made.path)
 
     def _train_stage(self, out: Path) -> None:
         from tinyml import train

@@ -32,6 +32,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 SHARED = REPOSITORY.parent / "shared"
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 MUST_GOAL = {"unseen": (0.65, 0.85), "synthetic": (0.45, 0.70), "enrol 5": (0.80, 0.92)}
+RAW = "synthetic, no mean removal"  # reported beside `synthetic`, to show what the mean removal is worth
+REGIMES = (*MUST_GOAL, RAW)
 ON_BOARD = 50
 SEED = 20
 
@@ -55,7 +57,7 @@ def main() -> int:
     parser.add_argument("--digits", type=Path, default=SHARED / "data" / "spoken_digits")
     parser.add_argument("--splits", type=Path, default=SHARED / "data" / "splits" / "spoken_digits.csv")
     parser.add_argument("--work", type=Path, default=REPOSITORY / "acceptance")
-    parser.add_argument("--regimes", nargs="*", default=list(MUST_GOAL), choices=list(MUST_GOAL))
+    parser.add_argument("--regimes", nargs="*", default=list(REGIMES), choices=list(REGIMES))
     options = parser.parse_args()
     if not options.digits.is_dir():
         log.print(f"skipped: the recordings in {options.digits} are absent")
@@ -82,9 +84,10 @@ def judge_regime(project: Project, regime: str, options: argparse.Namespace) -> 
         enrol = 5 if regime == "enrol 5" else 0
         name = f"{speaker}-enrol{enrol}" if enrol else speaker
         manifest = imported(project, name, speaker, enrol, options)
-        sources = ("synth",) if regime == "synthetic" else ("synth", name)
+        sources = ("synth",) if regime.startswith("synthetic") else ("synth", name)
         log.print(f"\n{regime}: {speaker} held out", markup=False)
-        trained = project.override(data={"sources": sources}, detect={"trace": True})
+        trained = project.override(data={"sources": sources}, detect={"trace": True},
+                                   features={"mean_removal": regime != RAW})  # fmt: skip
         clips = [c for c in manifest.select(split="test") if c.label in DIGITS]
         results.append(judge_speaker(trained, regime, speaker, clips, options.work / "judged"))
     return results
@@ -104,7 +107,7 @@ def judge_speaker(project: Project, regime: str, speaker: str, clips: list[Clip]
     host = project.override(board={"name": "host"})
     program = host.image.elf
     key = digest([c.sha256 for c in clips], project.keys.quantize, files_digest([program]))
-    done = work / f"{regime.replace(' ', '')}-{speaker}-{key[:12]}.json"
+    done = work / f"{regime.replace(' ', '').replace(',', '-')}-{speaker}-{key[:12]}.json"
     if done.is_file():
         return Judged(**json.loads(done.read_text()))
     streams = [stream(clip) for clip in clips]
@@ -159,7 +162,7 @@ def met(results: list[Judged]) -> bool:
     clips = sum(r.clips for r in results)
     agreement = sum(r.agreement * r.clips for r in results) / clips
     drop = abs(sum((r.accuracy - r.float_accuracy) * r.clips for r in results)) / clips
-    reached = all(mean(results, regime) >= MUST_GOAL[regime][0] for regime in {r.regime for r in results})
+    reached = all(mean(results, regime) >= MUST_GOAL[regime][0] for regime in {r.regime for r in results} - {RAW})
     return reached and agreement >= 0.97 and drop <= 0.005 and all(r.on_board == r.on_board_equal for r in results)
 
 
@@ -172,8 +175,8 @@ def table(results: list[Judged], seconds: float) -> str:
                      f"| {r.agreement:.3f} | {r.on_board_equal} of {r.on_board} |")  # fmt: skip
     lines.append("")
     for regime in dict.fromkeys(r.regime for r in results):
-        must, goal = MUST_GOAL[regime]
-        lines.append(f"- {regime}: mean {mean(results, regime):.3f} (must {must}, goal {goal})")
+        asked = f" (must {MUST_GOAL[regime][0]}, goal {MUST_GOAL[regime][1]})" if regime in MUST_GOAL else ""
+        lines.append(f"- {regime}: mean {mean(results, regime):.3f}{asked}")
     clips = sum(r.clips for r in results)
     agreement = sum(r.agreement * r.clips for r in results) / clips
     int8 = sum(r.accuracy * r.clips for r in results) / clips
