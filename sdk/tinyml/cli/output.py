@@ -17,7 +17,8 @@ from rich.table import Table
 from tinyml.errors import TinymlError
 
 log = Console(stderr=True, highlight=False)
-out = Console(highlight=False, soft_wrap=True)
+# A pipe has no width: lines and tables are not folded there, so that other programs can read them.
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 200)
 
 
 def print_error(error: TinymlError) -> None:

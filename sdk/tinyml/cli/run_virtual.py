@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from tinyml.cli.output import print_json
+from tinyml.cli.output import out, print_json
 from tinyml.cli.session import HERE, Folder, Json, opened
-from tinyml.cli.summary import check_fault, print_console, print_hot_spots, print_simulation
+from tinyml.cli.summary import check_fault, print_console, print_hot_spots, print_layers, print_simulation
 
 NAME = "run"
 
@@ -27,5 +27,7 @@ def command(
     else:
         print_console(run)
         print_simulation(run)
+        out.print()
+        print_layers(run)
         print_hot_spots(run)
     check_fault(run)

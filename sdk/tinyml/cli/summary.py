@@ -43,6 +43,12 @@ def print_simulation(run: VirtualRun) -> None:
     out.print(f"simulated at {r.mips:.0f} MIPS; trace {r.trace_sha256[:16]}")
 
 
+def print_layers(run: VirtualRun) -> None:
+    """Cycles of one call of each layer, the kernels it calls included."""
+    print_table("", ["layer", "cycles"], [[name, round(n)] for name, n in run.result.layers.items()])
+    out.print()
+
+
 def print_hot_spots(run: VirtualRun, count: int = 10) -> None:
     """The functions that take most cycles."""
     total = sum(run.result.functions.values())
