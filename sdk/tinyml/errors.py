@@ -16,6 +16,14 @@ def no_progress(what: str, done: int, total: int) -> None:
     """A `Progress` that shows nothing."""
 
 
+Announce = Callable[[str, str], None]
+"""`announce(stage, state)`: "train", "running" or "up to date"."""
+
+
+def no_announcement(stage: str, state: str) -> None:
+    """An `Announce` that shows nothing."""
+
+
 class TinymlError(Exception):
     """Base of all errors that are the user's to fix (exit code 1)."""
 

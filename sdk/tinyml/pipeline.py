@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from tinyml.artifacts import Artifact, Store
 from tinyml.board import Board, load_board
-from tinyml.errors import Progress, ProjectError, no_progress
+from tinyml.errors import Announce, Progress, ProjectError, no_announcement, no_progress
 from tinyml.features import LogMelSpec
 from tinyml.project import CONFIG_FILE, Config, load_config
 from tinyml.stage_keys import SYNTH, StageKeys
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from tinyml.limits import Load
     from tinyml.train import TrainResult
 
-Announce = Callable[[str, str], None]
-
 
 @dataclass(frozen=True)
 class Deployed:
@@ -46,16 +44,12 @@ class Deployed:
     result: DeployResult | None
 
 
-def _silent(stage: str, state: str) -> None:
-    """An `Announce` that shows nothing."""
-
-
 class Project:
     """A project folder and everything that is made from it. Modules that need torch load only in stale stages."""
 
     def __init__(
         self, folder: Path, config: Config, board: Board, *, progress: Progress = no_progress,
-        announce: Announce = _silent,
+        announce: Announce = no_announcement,
     ) -> None:  # fmt: skip
         self.folder, self.config, self.board = folder, config, board
         self.progress, self.announce = progress, announce
@@ -68,7 +62,7 @@ class Project:
     @classmethod
     def load(
         cls, folder: Path | str = ".", *, board: str | None = None, progress: Progress = no_progress,
-        announce: Announce = _silent,
+        announce: Announce = no_announcement,
     ) -> Project:  # fmt: skip
         """Open the project in `folder`. `board` replaces the one in tinyml.toml. Raises: ProjectError."""
         folder = Path(folder).resolve()
@@ -161,9 +155,15 @@ class Project:
         """The float network's weights and training curves."""
         from tinyml.train import TrainResult
 
-        made = self._make("train", self.keys.train, self._train_stage,
-                          lambda: (self.examples("train"), self.examples("val")))  # fmt: skip
+        made = self._make("train", self.keys.train, self._train_stage, self._training_examples)
         return TrainResult.load(made.path)
+
+    def _training_examples(self) -> None:
+        from tinyml.data import check_classes
+
+        check_classes(self.manifests.values(), self.config.data.words)
+        for split in ("train", "val"):
+            self.examples(split)
 
     def _train_stage(self, out: Path) -> None:
         from tinyml import train

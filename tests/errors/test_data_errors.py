@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tinyml.data import FeatureSet, Manifest, import_folder, load_pcm, synthesise
+from tinyml.data import FeatureSet, Manifest, check_classes, import_folder, load_pcm, synthesise
 from tinyml.data.espeak import Espeak
 from tinyml.data.storage import writing_folder
 from tinyml.errors import MissingToolError, ProjectError
@@ -196,3 +196,11 @@ def test_a_broken_engine_is_reported(tmp_path: Path) -> None:
         absent.voices("en")
     with pytest.raises(ProjectError, match="espeak-ng failed"), Espeak(command=("false",)) as broken:
         broken.voices("en")
+
+
+def test_words_without_recordings_are_named(tmp_path: Path) -> None:
+    manifest = speak(["yes", "no"], tmp_path / "clips")
+    check_classes([manifest], ["yes", "no"])
+    with pytest.raises(ProjectError, match="1 of 2 words have nothing to learn from") as caught:
+        check_classes([manifest], ["yes", "cat"])
+    assert caught.value.details == ("cat: 0 training clip(s)",)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from tinyml.data.audit import Audit, audit
+from tinyml.data.classes import check_classes
 from tinyml.data.examples import ExampleSpec, make_examples
 from tinyml.data.feature_set import FeatureSet
 from tinyml.data.import_folder import import_folder
@@ -15,6 +16,6 @@ from tinyml.data.stream import StreamSpec, evaluation_stream
 from tinyml.data.synthesis import synthesise
 
 __all__ = [
-    "Audit", "Clip", "ExampleSpec", "FeatureSet", "Manifest", "StreamSpec", "audit", "evaluation_stream",
-    "import_folder", "load_pcm", "make_examples", "merge", "synthesise",
+    "Audit", "Clip", "ExampleSpec", "FeatureSet", "Manifest", "StreamSpec", "audit", "check_classes",
+    "evaluation_stream", "import_folder", "load_pcm", "make_examples", "merge", "synthesise",
 ]  # fmt: skip
