@@ -19,9 +19,8 @@ from typing import TYPE_CHECKING, Any
 from tinyml.artifacts import Artifact, Store
 from tinyml.board import Board, load_board
 from tinyml.errors import Announce, Progress, ProjectError, no_announcement, no_progress
-from tinyml.features import LogMelSpec
 from tinyml.project import CONFIG_FILE, Config, load_config
-from tinyml.stage_keys import SYNTH, StageKeys
+from tinyml.stage_keys import SYNTH, StageKeys, log_mel_spec
 
 if TYPE_CHECKING:
     from tinyml.compiler import Compiled
@@ -55,8 +54,7 @@ class Project:
         self.progress, self.announce = progress, announce
         self.store = Store(folder / "build")
         self._announced: set[str] = set()
-        f = config.features
-        self.features = LogMelSpec(f.sample_rate_hz, f.frame_ms, f.hop_ms, f.mel_bins, mean_removal=f.mean_removal)
+        self.features = log_mel_spec(config.features)
         self.keys = StageKeys(folder, config, self.features, board.isa)
 
     @classmethod
@@ -205,6 +203,11 @@ class Project:
 
         return load(self._quantized.path / "model.tir")
 
+    @property
+    def model_sha256(self) -> str:
+        """Hash of the int8 network; the boot line of every image begins with it."""
+        return (self._quantized.path / "model.tir" / "digest").read_text().strip()
+
     @cached_property
     def evaluated(self) -> Evaluation:
         """Accuracy of the int8 C build on held-out windows, beside the float network. Raises: OverBudgetError."""
@@ -261,16 +264,13 @@ class Project:
     def build_image(self, *, uf2: bool = False) -> Image:
         """Compile and link for the board (`uf2`: behind its UF2 bootloader). Raises: OverBudgetError, ProjectError."""
         from tinyml import compiler, features, firmware
+        from tinyml.application import app_config
         from tinyml.limits import check_memory, check_needs
 
-        c, d = self.config, self.config.detect
+        c = self.config
         check_needs(c, self.board)
         _ = self.load_estimate
-        app = firmware.AppConfig(
-            name=c.app.name, labels=self.config.labels, threshold=d.threshold, smooth_windows=d.smooth_windows,
-            refractory_ms=d.refractory_ms, hops_per_inference=c.hops_per_inference,
-            window_frames=c.features.window_frames, trace=d.trace, model_sha256=self.keys.compile,
-        )  # fmt: skip
+        app = app_config(c, self.model_sha256)
         self.announce("build", "running")
         # A folder per image: two processes may build different configurations of one project at a time.
         folder = self.store.root / "build" / self.board.name

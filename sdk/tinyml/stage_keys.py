@@ -9,13 +9,18 @@ from tinyml.artifacts import code_digest, digest, files_digest
 from tinyml.board import Isa
 from tinyml.errors import ProjectError
 from tinyml.features import LogMelSpec
-from tinyml.project import Config
+from tinyml.project import Config, Features
 
 SYNTH = "synth"
 _SYNTHESIS_CODE = tuple(f"data/{name}.py" for name in (
     "synthesis", "espeak", "espeak_worker", "engines", "voices", "vocabulary", "pcm"))  # fmt: skip
 _EXAMPLES_CODE = tuple(f"data/{name}.py" for name in (
     "examples", "example_worker", "feature_set", "windows", "stream", "augment", "pcm"))  # fmt: skip
+
+
+def log_mel_spec(f: Features) -> LogMelSpec:
+    """The front end that `[features]` asks for. Raises: ProjectError for a geometry it cannot compute."""
+    return LogMelSpec(f.sample_rate_hz, f.frame_ms, f.hop_ms, f.mel_bins, mean_removal=f.mean_removal)
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,9 @@ class StageKeys:
     def source(self, source: str) -> str:
         d = self.config.data
         if source == SYNTH:
-            return digest(d.words, d.language, d.clips, d.seed, code_digest(*_SYNTHESIS_CODE))
+            from tinyml.data.engines import programs_on_path
+
+            return digest(d.words, d.language, d.clips, d.seed, programs_on_path(), code_digest(*_SYNTHESIS_CODE))
         return files_digest([self.source_dir(source) / "manifest.jsonl"])
 
     def examples(self, source: str, split: str) -> str:

@@ -152,6 +152,11 @@ def _output(command: list[str]) -> str:
     return (done.stdout + done.stderr).decode("utf-8", "replace")
 
 
+def programs_on_path() -> tuple[str, ...]:
+    """Which of the engines' programs are installed; what is synthesised depends on it."""
+    return tuple(name for name in ("flite", "text2wave", "piper") if shutil.which(name))
+
+
 def find_engines() -> dict[str, Engine]:
     """The second engines on PATH that have at least one usable voice, by name."""
     found: dict[str, Engine] = {}
