@@ -20,6 +20,7 @@ from tinyml.artifacts import Artifact, Store
 from tinyml.board import Board, load_board
 from tinyml.errors import Announce, Progress, ProjectError, no_announcement, no_progress
 from tinyml.project import CONFIG_FILE, Config, load_config
+from tinyml.quantized import Quantized
 from tinyml.stage_keys import SYNTH, StageKeys, log_mel_spec
 
 if TYPE_CHECKING:
@@ -145,8 +146,8 @@ class Project:
         c = self.config
         shape = (c.features.window_frames, c.features.mel_bins)
         if c.model.module:
-            return models.load_module(self.folder, c.model.module, shape, len(self.config.labels))
-        return models.build(c.model.arch, shape, len(self.config.labels), width_mult=c.model.width_mult)
+            return models.load_module(self.folder, c.model.module, shape, len(c.labels), seed=c.train.seed)
+        return models.build(c.model.arch, shape, len(c.labels), width_mult=c.model.width_mult, seed=c.train.seed)
 
     @cached_property
     def trained(self) -> TrainResult:
@@ -174,9 +175,11 @@ class Project:
         ).save(out)  # fmt: skip
 
     @cached_property
-    def _quantized(self) -> Artifact:
-        return self._make("quantize", self.keys.quantize, self._quantize_stage,
+    def quantized(self) -> Quantized:
+        """The int8 network, its ONNX twin and how far it agrees with the float one."""
+        made = self._make("quantize", self.keys.quantize, self._quantize_stage,
                           lambda: (self.trained, self.examples("test")))  # fmt: skip
+        return Quantized(made.path)
 
     def _quantize_stage(self, out: Path) -> None:
         """QAT in the engine's own arithmetic, then the graph, its ONNX twin and the float network's answers."""
@@ -190,23 +193,17 @@ class Project:
             input_quant=self.features.quant, progress=self.progress,
             checkpoint_dir=self.store.work_dir("quantize", self.keys.quantize),
         )  # fmt: skip
-        save(result.graph, out / "model.tir")
-        quant.write_qdq_onnx(result.graph, out / "model.onnx")
-        quant.save_float_answers(model, self.examples("test"), out / "float_answers.npz",
+        made = Quantized(out)
+        save(result.graph, made.graph_dir)
+        quant.write_qdq_onnx(result.graph, made.onnx_file)
+        quant.save_float_answers(model, self.examples("test"), made.float_answers_file,
                                  input_quant=self.features.quant)  # fmt: skip
-        (out / "report.json").write_text(json.dumps(result.report, indent=1))
+        made.report_file.write_text(json.dumps(result.report, indent=1))
 
     @cached_property
     def graph(self) -> Graph:
         """The int8 network."""
-        from tinyml.ir.save import load
-
-        return load(self._quantized.path / "model.tir")
-
-    @property
-    def model_sha256(self) -> str:
-        """Hash of the int8 network; the boot line of every image begins with it."""
-        return (self._quantized.path / "model.tir" / "digest").read_text().strip()
+        return self.quantized.graph
 
     @cached_property
     def evaluated(self) -> Evaluation:
@@ -222,7 +219,7 @@ class Project:
     def _evaluate_stage(self, out: Path) -> None:
         from tinyml.evaluate.offline import evaluate
 
-        evaluate(self.compiled, self.examples("test"), self._quantized.path / "float_answers.npz",
+        evaluate(self.compiled, self.examples("test"), self.quantized.float_answers_file,
                  progress=self.progress).save(out)  # fmt: skip
 
     # ---- device: int8 graph -> C -> image -> virtual board or silicon ---------------------------------------
@@ -270,7 +267,7 @@ class Project:
         c = self.config
         check_needs(c, self.board)
         _ = self.load_estimate
-        app = app_config(c, self.model_sha256)
+        app = app_config(c, self.quantized.sha256)
         self.announce("build", "running")
         # A folder per image: two processes may build different configurations of one project at a time.
         folder = self.store.root / "build" / self.board.name
@@ -339,7 +336,7 @@ class Project:
 
         sources = Sources(
             self.config, (self.folder / CONFIG_FILE).read_text(), self.board, self.manifests,
-            self.store.path("train", self.keys.train), self._quantized.path, self.evaluated, self.compiled, self.image,
+            self.store.path("train", self.keys.train), self.quantized, self.evaluated, self.compiled, self.image,
             self.simulated,
         )  # fmt: skip
         self.announce("report", "running")

@@ -17,6 +17,7 @@ from tinyml.evaluate.offline import Evaluation
 from tinyml.evaluate.stream import VirtualRun
 from tinyml.firmware import PARTS, Image
 from tinyml.project import Config
+from tinyml.quantized import Quantized
 from tinyml.report import collect as parts
 
 if TYPE_CHECKING:
@@ -25,14 +26,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Sources:
-    """The results of the stages; `training_dir` and `quantize_dir` are their artifact folders."""
+    """The results of the stages; `training_dir` is the artifact folder of the float training."""
 
     config: Config
     config_text: str
     board: Board
     manifests: Mapping[str, Manifest]
     training_dir: Path
-    quantize_dir: Path
+    quantized: Quantized
     evaluation: Evaluation
     compiled: Compiled
     image: Image
@@ -43,14 +44,13 @@ def collect(s: Sources) -> parts.RunRecord:
     """Gather the record. Nothing here needs torch."""
     now = datetime.now(UTC)
     training = json.loads((s.training_dir / "training.json").read_text())
-    quantising = json.loads((s.quantize_dir / "report.json").read_text())
     return parts.RunRecord(
         run_id=now.strftime("%Y%m%d-%H%M%S"), project=s.config.app.name, created=now.isoformat(timespec="seconds"),
         version=__version__, board=s.board.name, board_product=s.board.product, board_status=s.board.status,
         cpu_hz=s.board.cpu_hz, time_factor=s.board.time_factor, compiler=s.config.board.compiler,
         config=s.config_text, labels=s.evaluation.labels,
         curves=(parts.Curve("training (float)", tuple(training["history"])),
-                parts.Curve("quantisation-aware training", tuple(quantising["history"]))),
+                parts.Curve("quantisation-aware training", tuple(s.quantized.report["history"]))),
         accuracies=(("int8", s.evaluation.int8_accuracy, "held-out windows, the C that is flashed"),
                     ("float", s.evaluation.float_accuracy, "held-out windows"),
                     ("agreement", s.evaluation.agreement, "float and int8 give the same class")),

@@ -14,7 +14,7 @@ LAYERS: list[tuple[str, ...]] = [
     ("errors",), ("resources",), ("board", "toolchain"), ("ir",), ("features",), ("ops",), ("importers", "compiler"),
     ("data",), ("models",), ("train",), ("quant",), ("nas",), ("runtime",), ("exporters", "firmware"), ("sim",),
     ("deploy",), ("bench",), ("evaluate",), ("report",), ("artifacts",), ("project",),
-    ("application", "limits", "template", "record", "stage_keys"), ("pipeline",), ("cli",),
+    ("application", "limits", "quantized", "template", "stage_keys"), ("record",), ("pipeline",), ("cli",),
 ]  # fmt: skip
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 BESIDE = {("toolchain", "board"), ("importers", "compiler")}

@@ -133,3 +133,16 @@ def test_load_module_errors(tmp_path: Path, result: str, reference: str, message
     write_model(tmp_path, f"def build(input_shape, classes): return {result}\ndef narrow(): return 3\n")
     with pytest.raises(ProjectError, match=message):
         load_module(tmp_path, reference, (49, 40), 6)
+
+
+def test_a_network_of_ones_own_is_drawn_from_the_seed(tmp_path: Path) -> None:
+    (tmp_path / "model.py").write_text(
+        "from torch import nn\n"
+        "def build(input_shape, classes):\n"
+        "    return nn.Sequential(nn.Conv2d(1, 4, 3, 2), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),\n"
+        "                         nn.Linear(4, classes))\n"
+    )
+    first, again, other = (load_module(tmp_path, "model.py:build", (49, 40), 3, seed=s) for s in (1, 1, 2))
+    weights = [module[0].weight for module in (first, again, other)]
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])

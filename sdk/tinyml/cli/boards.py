@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tinyml.board import list_boards, load_board
+from tinyml.board import Board, list_boards, load_board
 from tinyml.cli.output import print_json, print_table
 from tinyml.cli.session import Json
 
@@ -16,6 +16,12 @@ def command(json: Json = False) -> None:
         keys = ("name", "product", "cpu", "cpu_hz", "ram_bytes", "flash_bytes", "status")
         print_json([{key: getattr(b, key) for key in keys} for b in boards])
         return
-    rows = [[b.name, b.product, b.cpu, f"{b.cpu_hz / 1e6:g} MHz", f"{b.ram_bytes // 1024} KiB",
-             f"{b.flash_bytes // 1024} KiB", b.status] for b in boards]  # fmt: skip
+    rows = [_row(board) for board in boards]
     print_table("", ["board", "product", "cpu", "clock", "RAM", "flash", "status"], rows)
+
+
+def _row(b: Board) -> list[str]:
+    if b.status == "native":
+        return [b.name, b.product, "", "", "", "", b.status]
+    return [b.name, b.product, b.cpu, f"{b.cpu_hz / 1e6:g} MHz", f"{b.ram_bytes // 1024} KiB",
+            f"{b.flash_bytes // 1024} KiB", b.status]  # fmt: skip

@@ -40,7 +40,15 @@ def print_simulation(run: VirtualRun) -> None:
     out.print(f"inference {per_inference:,} cycles, {r.invocations} run in {r.seconds:.1f} s of audio")
     out.print(f"duty      {r.duty:.1%} (with the board's time factor), missed deadlines {r.missed_deadlines}, "
               f"lost samples {r.lost_samples}")  # fmt: skip
+    print_misses(run)
     out.print(f"simulated at {r.mips:.0f} MIPS; trace {r.trace_sha256[:16]}")
+
+
+def print_misses(run: VirtualRun) -> None:
+    """Where the processor was when the microphone's data was lost, the first few times."""
+    for miss in run.result.misses[:3]:
+        log.print(f"[bold yellow]warning:[/] missed audio deadline at cycle {miss.cycle:,}: "
+                  f"{miss.lost_samples} samples lost in {miss.place}")  # fmt: skip
 
 
 def print_layers(run: VirtualRun) -> None:

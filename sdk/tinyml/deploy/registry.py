@@ -29,6 +29,9 @@ def choose(board: Board, to: str | None = None) -> Runner:
 
     Raises: ProjectError for a name that is no runner; DeviceError when none of the board's runners can run.
     """
+    if board.status == "native":
+        raise ProjectError(f"`{board.name}` is this computer: there is nothing to flash",
+                           hint="run `tinyml build`, then its program with a WAV file as argument")  # fmt: skip
     known = runners()
     if to is not None:
         if to not in known:

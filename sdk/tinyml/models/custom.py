@@ -7,6 +7,7 @@ import inspect
 import sys
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from tinyml.errors import ProjectError
@@ -14,9 +15,9 @@ from tinyml.models.trace import trace_layers
 
 
 def load_module(
-    project_dir: Path, reference: str, input_shape: tuple[int, int] = (49, 40), classes: int = 12
+    project_dir: Path, reference: str, input_shape: tuple[int, int] = (49, 40), classes: int = 12, *, seed: int = 0
 ) -> nn.Module:
-    """Build the network that `reference` names ("FILE.py:FUNCTION", relative to `project_dir`).
+    """Build the network that `reference` names ("FILE.py:FUNCTION", relative to `project_dir`), weights from `seed`.
 
     The function is called as `build(input_shape=(frames, mel_bins), classes=N)` and returns an `nn.Module` for
     float [B, 1, frames, mel_bins] whose layers are all in `SUPPORTED`; both are checked here.
@@ -24,7 +25,9 @@ def load_module(
     """
     function = _function(reference, project_dir)
     try:
-        module = function(input_shape=input_shape, classes=classes)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            module = function(input_shape=input_shape, classes=classes)
     except Exception as error:  # the project's code may raise anything
         raise ProjectError(f"`{reference}` failed: {type(error).__name__}: {error}") from error
     if not isinstance(module, nn.Module):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tinyml.board import load_board
 from tinyml.deploy import choose, runners, runners_of, uf2_drive
 from tinyml.deploy import pyocd as pyocd_runner
 from tinyml.errors import DeviceError, ProjectError
@@ -64,3 +65,9 @@ def test_an_unknown_runner(name: str, hint: str) -> None:
     with pytest.raises(ProjectError) as error:
         choose(make_board(), name)
     assert hint in error.value.hint
+
+
+def test_this_computer_is_no_target() -> None:
+    with pytest.raises(ProjectError, match="`host` is this computer") as caught:
+        choose(load_board("host"))
+    assert "tinyml build" in (caught.value.hint or "")
