@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, is_dataclass
@@ -55,6 +56,7 @@ class Store:
         if final.is_dir():
             return Artifact(stage, key, final, fresh=False)
         partial = final.with_name(f".{final.name}.tmp{os.getpid()}")
+        self.sweep()
         with disk_full_is_an_error(self.root):
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir(parents=True)
@@ -66,10 +68,11 @@ class Store:
         shutil.rmtree(self.work_dir(stage, key), ignore_errors=True)
         return Artifact(stage, key, final, fresh=True)
 
-    def sweep(self) -> None:
-        """Remove temporary folders that killed processes left behind."""
+    def sweep(self, older_than_s: float = 86400.0) -> None:
+        """Remove temporary folders that killed processes left behind; young ones may belong to a running process."""
         for leftover in self.root.glob("*/.*.tmp*"):
-            shutil.rmtree(leftover, ignore_errors=True)
+            if time.time() - leftover.stat().st_mtime > older_than_s:
+                shutil.rmtree(leftover, ignore_errors=True)
 
 
 @contextmanager

@@ -364,7 +364,7 @@ class Project:
         """What `deploy` would do, one line per step: stale stages, then the runner's own steps."""
         from tinyml import deploy
 
-        runner = deploy.choose(self.board, to)
+        runner = deploy.preferred(self.board, to)
         states = self.stage_states()
         lines = [f"{stage}: {'up to date' if done else 'would run'}" for stage, done in states]
         image = self.build_image(uf2=runner.name == "uf2") if all(done for _, done in states) else None

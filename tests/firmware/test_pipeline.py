@@ -153,6 +153,16 @@ def test_without_a_probe_nothing_is_made(tmp_path: Path) -> None:
     assert not (made / "build").exists()
 
 
+@pytest.mark.parametrize("to", [None, "pyocd", "uf2", "virtual"])
+def test_a_dry_run_needs_no_device_and_touches_nothing(folder: Path, tmp_path: Path, to: str | None) -> None:
+    lines = opened(folder)[0].plan_deployment(to=to)
+    assert "train: up to date" in lines
+    assert any(word in "\n".join(lines) for word in ("debug probe", "write", "load"))
+    fresh = create("kws", tmp_path / "kws", board="nrf52840")
+    assert "train: would run" in Project.load(fresh).plan_deployment(to=to)
+    assert not (fresh / "build").exists()
+
+
 def test_a_board_with_another_microphone_is_refused_early(tmp_path: Path) -> None:
     made = create("kws", tmp_path / "kws", board="nrf52840")
     project, announced = opened(made, needs={"microphone": {"rate_hz": 8000}})

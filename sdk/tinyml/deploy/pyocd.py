@@ -46,9 +46,11 @@ class PyocdRunner:
         if image is not None:
             segments = check_image(load_segments(image.elf), board)
             what = f"{sum(len(segment.data) for segment in segments):,} bytes from {segments[0].address:#x}"
+        attached = options.uid is not None or _probes()
+        probe = _describe(select_probe(options.uid)) if attached else "a debug probe (none is attached now)"
         first = "erase the whole chip if its debug port is locked, then " if options.unlock else ""
         return [
-            f"connect to {target} through {_describe(select_probe(options.uid))}, reset and halt it",
+            f"connect to {target} through {probe}, reset and halt it",
             f"{first}erase and program the sectors of {what} that differ",
             "read everything back and compare it",
             "reset the board and let it run",

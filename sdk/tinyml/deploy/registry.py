@@ -52,3 +52,14 @@ def choose(board: Board, to: str | None = None) -> Runner:
         details=[f"{name}: {reason}" for name, reason in reasons.items()],
         hint="use `--to virtual` to run the image on the virtual board, or `--to uf2` to write a file to copy to it",
     )
+
+
+def preferred(board: Board, to: str | None = None) -> Runner:
+    """The runner whose plan a dry run shows: as `choose`, or the board's first when none of them can run now.
+
+    Raises: ProjectError for a name that is no runner, or a board without runners.
+    """
+    try:
+        return choose(board, to)
+    except DeviceError:
+        return runners()[runners_of(board)[0]]
