@@ -18,7 +18,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[$(EXTRAS)]"
 	touch $(STAMP)
 
-demo: setup ## from two commands to words heard by a virtual nRF52840 (about 6 minutes)
+demo: setup ## from two commands to words heard by a virtual nRF52840 (about 2 minutes)
 	test -d demo-kws || $(BIN)/tinyml new kws demo-kws --board nrf52840
 	cd demo-kws && ../$(BIN)/tinyml deploy --to virtual
 
