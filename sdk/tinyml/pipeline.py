@@ -267,14 +267,14 @@ class Project:
         c = self.config
         check_needs(c, self.board)
         _ = self.load_estimate
-        app = app_config(c, self.quantized.sha256)
+        app, model = app_config(c, self.quantized.sha256), compiler.write(self.compiled, self.compiled_dir)
         self.announce("build", "running")
         # A folder per image: two processes may build different configurations of one project at a time.
         folder = self.store.root / "build" / self.board.name
         front_end = features.write_c(self.features, folder / f"features-{self.features.digest[:12]}")
         image = firmware.build(
-            self.board, c.board.compiler, self.folder / "firmware", front_end,
-            compiler.write(self.compiled, self.compiled_dir), app, folder / self.keys.image(app), uf2=uf2,
+            self.board, c.board.compiler, self.folder / "firmware", front_end, model, app,
+            folder / self.keys.image(app), uf2=uf2,
             arena_peak=self.compiled.layers[self.compiled.plan.peak_step].name, objects_dir=folder / "objects",
         )  # fmt: skip
         check_memory(c, self.board, ram_bytes=image.ram_bytes, flash_bytes=image.flash_bytes,
