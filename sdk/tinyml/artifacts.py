@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
@@ -17,6 +16,7 @@ from typing import Any
 
 from tinyml.errors import ProjectError
 from tinyml.resources import PACKAGE_DIR
+from tinyml.storage import is_disk_full
 
 _CODE_SUFFIXES = (".py", ".c", ".h", ".toml", ".ld")
 
@@ -81,7 +81,7 @@ def disk_full_is_an_error(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        if not is_disk_full(error):
             raise
         raise ProjectError(
             f"the disk that holds `{folder}` is full; finished stages are kept, the unfinished one was removed",
@@ -120,10 +120,3 @@ def code_digest(*packages: str) -> str:
         path = PACKAGE_DIR / name
         files += [f for f in path.rglob("*") if f.suffix in _CODE_SUFFIXES] if path.is_dir() else [path]
     return files_digest(files)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write JSON under a temporary name, then rename."""
-    partial = path.with_name(f".{path.name}.tmp{os.getpid()}")
-    partial.write_text(json.dumps(value, indent=1, default=_plain) + "\n")
-    partial.replace(path)

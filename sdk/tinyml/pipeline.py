@@ -349,15 +349,16 @@ class Project:
         """Run whatever is stale and flash. Raises: DeviceError without a probe, ProjectError for unlicensed clips."""
         from tinyml import deploy
 
-        runner = deploy.choose(self.board, to)
+        runner, options = deploy.choose(self.board, to), options or deploy.DeployOptions()
+        runner.check(self.board, options)
         self.check_feasible()
         self.check_licences(allow_unlicensed)
         _ = self.evaluated
         if runner.name == "virtual":
             return Deployed(runner.name, self.simulated, None)
-        image = self.build_image(uf2=runner.name == "uf2")
+        image = self.build_image(uf2=runner.behind_bootloader)
         self.announce("deploy", f"to {runner.name}")
-        done = runner.run(image, self.board, options or deploy.DeployOptions(), self.progress)
+        done = runner.run(image, self.board, options, self.progress)
         return Deployed(runner.name, None, done)
 
     def plan_deployment(self, *, to: str | None = None, options: DeployOptions | None = None) -> list[str]:
@@ -367,7 +368,7 @@ class Project:
         runner = deploy.preferred(self.board, to)
         states = self.stage_states()
         lines = [f"{stage}: {'up to date' if done else 'would run'}" for stage, done in states]
-        image = self.build_image(uf2=runner.name == "uf2") if all(done for _, done in states) else None
+        image = self.build_image(uf2=runner.behind_bootloader) if all(done for _, done in states) else None
         return lines + runner.plan(image, self.board, options or deploy.DeployOptions())
 
     def stage_states(self) -> list[tuple[str, bool]]:

@@ -13,6 +13,7 @@ from tinyml.board import load_board
 from tinyml.errors import ProjectError
 from tinyml.project import CONFIG_FILE, load_config
 from tinyml.resources import apps_dir
+from tinyml.storage import write_text, writing_folder
 
 _NOT_COPIED = shutil.ignore_patterns("test_*.py", "__pycache__", "build", "runs")
 
@@ -36,18 +37,11 @@ def create(template: str, folder: Path, *, board: str, words: Sequence[str] | No
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ProjectError(f"`{folder}` exists and is not empty; nothing was written",
                            hint=f"name another folder: `tinyml new {template} --board {board} DIR`")  # fmt: skip
-    partial = folder.with_name(f".{folder.name}.tmp")
-    shutil.rmtree(partial, ignore_errors=True)
-    shutil.copytree(apps_dir() / template, partial, ignore=_NOT_COPIED)
-    try:
+    with writing_folder(folder, marker=CONFIG_FILE) as partial:
+        shutil.copytree(apps_dir() / template, partial, ignore=_NOT_COPIED, dirs_exist_ok=True)
         _set_choices(partial / CONFIG_FILE, board, words)
         (partial / ".gitignore").write_text("build/\nruns/\n")
         load_config(partial)
-        if folder.exists():
-            folder.rmdir()
-        partial.replace(folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return folder
 
 
@@ -67,6 +61,4 @@ def add_source(folder: Path, name: str) -> None:
     sources = document["data"].setdefault("sources", ["synth"])
     if name not in sources:
         sources.append(name)
-        partial = path.with_suffix(".tmp")
-        partial.write_text(tomlkit.dumps(document), encoding="utf-8")
-        partial.replace(path)
+        write_text(path, tomlkit.dumps(document))

@@ -19,13 +19,14 @@ import numpy as np
 
 from tests.acceptance.float_answers import FloatJudge
 from tinyml import data
-from tinyml.artifacts import digest, files_digest, write_json
+from tinyml.artifacts import digest, files_digest
 from tinyml.cli.output import ProgressBars, log
 from tinyml.cli.session import announce
 from tinyml.data import Clip, Manifest
 from tinyml.evaluate.clips import Verdict, judge, run_host_program
 from tinyml.evaluate.console import Scores, scores
 from tinyml.pipeline import Project
+from tinyml.storage import write_text
 from tinyml.template import create
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -70,7 +71,7 @@ def main() -> int:
     with ProgressBars().shown() as bars:
         project = Project.load(folder, progress=bars, announce=announce)
         results = [result for regime in options.regimes for result in judge_regime(project, regime, options)]
-    write_json(options.work / "digits.json", [asdict(r) for r in results])
+    write_text(options.work / "digits.json", json.dumps([asdict(r) for r in results], indent=1))
     text = table(results, time.monotonic() - started)
     log.print(text, markup=False)
     (REPOSITORY / "docs" / "acceptance-digits.md").write_text(text)
@@ -129,8 +130,7 @@ def judge_speaker(project: Project, regime: str, speaker: str, clips: list[Clip]
         regime, speaker, len(clips), share(labels, truth), share(float_labels, truth), share(labels, float_labels),
         len(chosen), equal,
     )  # fmt: skip
-    work.mkdir(parents=True, exist_ok=True)
-    write_json(done, asdict(result))
+    write_text(done, json.dumps(asdict(result), indent=1))
     log.print(f"{regime}, {speaker}: {result.accuracy:.3f}", markup=False)
     return result
 

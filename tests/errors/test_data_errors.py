@@ -13,8 +13,8 @@ import soundfile
 
 from tinyml.data import FeatureSet, Manifest, check_classes, import_folder, load_pcm, synthesise
 from tinyml.data.espeak import Espeak
-from tinyml.data.storage import writing_folder
 from tinyml.errors import MissingToolError, ProjectError
+from tinyml.storage import writing_folder
 
 
 def speak(words: list[str], out: Path, **options: object) -> Manifest:

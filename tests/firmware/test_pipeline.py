@@ -146,10 +146,11 @@ def test_the_accuracy_limit_fails_the_deployment(folder: Path) -> None:
         project.deploy(to="virtual")
 
 
-def test_without_a_probe_nothing_is_made(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("to", "message"), [(None, "no way to reach"), ("pyocd", "no debug probe")])
+def test_without_a_probe_nothing_is_made(tmp_path: Path, to: str | None, message: str) -> None:
     made = create("kws", tmp_path / "kws", board="nrf52840")
-    with pytest.raises(DeviceError, match="no way to reach"):
-        Project.load(made).deploy()
+    with pytest.raises(DeviceError, match=message):
+        Project.load(made).deploy(to=to)
     assert not (made / "build").exists()
 
 

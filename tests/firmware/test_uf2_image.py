@@ -30,7 +30,7 @@ def test_the_file_s_blocks_are_the_application(
     monkeypatch.setattr("tinyml.deploy.uf2_drive.volumes", list)
     board = load_board("nrf52840")
     result = RUNNER.run(image, board, DeployOptions())
-    assert RUNNER.flash_origin(board) == 0x26000
+    assert RUNNER.behind_bootloader and board.for_uf2().memory("flash").origin == 0x26000
 
     machine = VirtualBoard(board.for_uf2())
     data = result.file.read_bytes()

@@ -11,7 +11,7 @@ import soundfile
 
 from tinyml.data import Clip, Manifest, audit, merge
 from tinyml.data.acoustics import measure
-from tinyml.data.augment import band_limit, coloured_noise
+from tinyml.data.augment import coloured_noise, filtered, low_pass_response
 from tinyml.data.pcm import content_hash, to_int16
 
 
@@ -19,7 +19,7 @@ def speechlike(seed: int, *, dbfs: float = -20.0, cutoff_hz: float | None = None
     rng = np.random.default_rng(seed)
     sound = coloured_noise(8000, 1.0, rng) * np.hanning(8000)
     if cutoff_hz is not None:
-        sound = band_limit(sound.astype(np.float32), cutoff_hz, order=60)
+        sound = filtered(sound.astype(np.float32), lambda hz: low_pass_response(hz, cutoff_hz, 60))
     return to_int16(sound / np.sqrt(np.mean(np.square(sound[2000:6000]))) * 10 ** (dbfs / 20))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tinyml.errors import ProjectError
 from tinyml.ir.graph import Graph, GraphBuilder, Node
 from tinyml.ir.interpret import interpret
 from tinyml.ir.op import GraphError
@@ -95,7 +96,7 @@ def test_a_full_disk_leaves_the_old_graph(tmp_path: Path, monkeypatch: pytest.Mo
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(np, "savez", full)
-    with pytest.raises(OSError, match="space"):
+    with pytest.raises(ProjectError, match="space"):
         save(small_graph(bias=9), folder)
     assert load(folder) == small_graph()
     assert [p.name for p in tmp_path.iterdir()] == ["g.tir"]

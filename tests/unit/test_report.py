@@ -162,7 +162,7 @@ def test_the_file_appears_whole(record: RunRecord, tmp_path: Path, monkeypatch: 
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Path, "write_text", full)
-    with pytest.raises(ProjectError, match="no space left"):
+    with pytest.raises(ProjectError, match="No space left"):
         write_report(BARE, path)
     assert path.read_bytes() == before
     assert [p.name for p in path.parent.iterdir()] == ["report.html"]

@@ -142,6 +142,18 @@ def test_augmentation_off_is_the_identity_and_on_is_bounded() -> None:
     assert changed.abs().max() <= x.abs().max() * (1 + AugmentConfig().gain) + 1e-5
 
 
+def test_masks_cover_whole_frames_and_whole_bins() -> None:
+    torch.manual_seed(3)
+    masks = replace(AugmentConfig(*[0] * 9), time_masks=2, time_mask_frames=8, mel_masks=2, mel_mask_bins=6)
+    x = torch.ones(64, 1, 49, 40)
+    masked = augment(x, masks)[:, 0].numpy()
+    assert torch.all(x == 1) and 0.6 < masked.mean() < 0.95
+    rows, columns = (masked == 0).all(axis=2), (masked == 0).all(axis=1)
+    assert np.array_equal(masked == 0, rows[:, :, None] | columns[:, None, :])
+    assert rows.sum(axis=1).max() <= 16 and columns.sum(axis=1).max() <= 12
+    assert len({r.tobytes() for r in rows}) > 30
+
+
 def test_learning_rate_schedule() -> None:
     config = TrainConfig(steps=100, warmup=0.1)
     rates = [config.rate(n) for n in range(100)]

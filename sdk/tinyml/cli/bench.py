@@ -19,7 +19,7 @@ def command(
     model: Model = None,
     project: Folder = HERE,
     board: Annotated[str | None, typer.Option(help="Default: the project's, or nrf52840 for a MODEL.")] = None,
-    compiler: Annotated[str, typer.Option(help="zig or gcc.")] = "zig",
+    compiler: Annotated[str | None, typer.Option(help="zig or gcc. Default: the project's, or zig.")] = None,
     runs: Annotated[int, typer.Option(min=1, max=100, help="Random inputs to compare with the reference.")] = 3,
     json: Json = False,
 ) -> None:
@@ -36,11 +36,12 @@ def command(
         if model is None:
             with opened(project, board=board) as p:
                 graph, chosen, out_dir = p.graph, p.board, p.folder / "build" / "bench"
+                compiler = compiler or p.config.board.compiler
         else:
             graph, chosen, out_dir = load(model), load_board(board or "nrf52840"), Path(scratch)
         shape = graph.types[graph.inputs[0]].shape[1:]
         inputs = np.random.default_rng(0).integers(-128, 128, (runs, *shape)).astype(np.int8)
-        result = measure(graph, chosen, out_dir, compiler=compiler, inputs=inputs)
+        result = measure(graph, chosen, out_dir, compiler=compiler or "zig", inputs=inputs)
     if json:
         print_json(result.summary())
     else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from tinyml.ir.graph import Graph
 from tinyml.ir.op import GraphError
 from tinyml.ir.tensor import TensorType
 from tinyml.ir.verify import verify
-from tinyml.toolchain import CSources
+from tinyml.toolchain import CSources, write_sources
 
 PASSES = (dead_nodes,)
 
@@ -118,14 +117,5 @@ def _layer_infos(layers: tuple[Layer, ...], plan: Plan, buffers: Mapping[str, st
 
 
 def write(compiled: Compiled, out_dir: Path | str) -> CSources:
-    """Write the C files (each renamed into place, unchanged ones left alone) and say what to compile."""
-    out_dir = Path(out_dir)
-    out_dir.mkdir(parents=True, exist_ok=True)
-    for name, text in compiled.files.items():
-        path = out_dir / name
-        if path.exists() and path.read_text() == text:
-            continue
-        partial = path.with_name(f"{name}.{os.getpid()}.tmp")
-        partial.write_text(text, newline="\n")
-        partial.replace(path)
-    return CSources((out_dir / f"{compiled.prefix}.c",), out_dir)
+    """Write the generated C and say what to compile. Raises: ProjectError."""
+    return write_sources(compiled.files, Path(out_dir))

@@ -86,11 +86,6 @@ def filtered(samples: np.ndarray, *responses: object) -> np.ndarray:
     return fft.irfft(spectrum, size)[: len(samples)]
 
 
-def band_limit(samples: np.ndarray, cutoff_hz: float, order: float = 8.0) -> np.ndarray:
-    """Remove what lies above `cutoff_hz`, as a narrow-band recording does."""
-    return filtered(samples, lambda hz: low_pass_response(hz, cutoff_hz, order))
-
-
 def impulse_response(rt60_s: float, rng: np.random.Generator) -> np.ndarray:
     """A synthesised room: the direct sound, 4-10 early reflections, and noise that falls by 60 dB in `rt60_s`.
 
@@ -116,24 +111,3 @@ def reverberate(samples: np.ndarray, response: np.ndarray) -> np.ndarray:
     count = len(samples) + len(response) - 1
     size = fft.next_fast_len(count, real=True)
     return fft.irfft(fft.rfft(samples, size) * fft.rfft(response, size), size)[:count]
-
-
-def spec_augment(
-    x: np.ndarray, rng: np.random.Generator, *, time_masks: int = 2, max_frames: int = 8, mel_masks: int = 2,
-    max_bins: int = 6, fill: float = 0.0,
-) -> np.ndarray:  # fmt: skip
-    """Mask random frames and mel bins of a batch [B, frames, mel_bins] with `fill`; each example has its own masks.
-
-    Source: Park et al., "SpecAugment", 2019 (masking only).
-    """
-    masked = np.array(x)
-    batch, frames, bins = x.shape
-    for size, masks, widest, axis in ((frames, time_masks, max_frames, 1), (bins, mel_masks, max_bins, 2)):
-        for _ in range(masks):
-            width = rng.integers(0, widest + 1, size=(batch, 1))
-            first = (rng.random((batch, 1)) * (size - width + 1)).astype(np.int64)
-            position = np.arange(size)[None, :]
-            inside = (position >= first) & (position < first + width)
-            masked[inside[:, :, None] & np.ones(bins, bool) if axis == 1 else
-                   inside[:, None, :] & np.ones((frames, 1), bool)] = fill  # fmt: skip
-    return masked

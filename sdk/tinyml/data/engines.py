@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,16 +43,16 @@ class Line:
 
 
 @dataclass
-class Engine:
-    """A program on PATH. Subclasses give `_find` and `command`."""
+class Engine(ABC):
+    """A program on PATH and the voices that it was found to have."""
 
     program: str
     voices: tuple[EngineVoice, ...] = ()
     notes: list[str] = field(default_factory=list)
 
+    @abstractmethod
     def command(self, line: Line, voice: str, out: Path) -> tuple[list[str], str]:
         """The exact command line that writes `out` (WAV), and what it reads on standard input."""
-        raise NotImplementedError
 
     def speak(self, line: Line, voice: str) -> tuple[np.ndarray, int]:
         """Mono float samples and their rate in Hz; empty when the engine failed on this line."""

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tinyml.data.storage import writing
 from tinyml.errors import ProjectError
+from tinyml.storage import writing
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 
-from tinyml.data.storage import writing
 from tinyml.errors import ProjectError
+from tinyml.storage import writing
 
 FORMAT = 1
 FILE_NAME = "manifest.jsonl"

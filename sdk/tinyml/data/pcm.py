@@ -79,11 +79,20 @@ def load_pcm(clip: Clip, root: Path = Path()) -> np.ndarray:
         ) from error
 
 
-def decode(path: Path) -> tuple[np.ndarray, int]:
-    """Any file that libsndfile reads -> (int16[n] at 16 kHz mono, original rate in Hz). Channels are averaged."""
+def decode(path: Path, to_hz: int = SAMPLE_RATE_HZ) -> tuple[np.ndarray, int]:
+    """Any file that libsndfile reads -> (int16[n] mono at `to_hz`, original rate in Hz). Channels are averaged."""
     samples, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
     mono = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1)
-    return to_int16(resample(mono, rate_hz)), rate_hz
+    return to_int16(resample(mono, rate_hz, to_hz)), rate_hz
+
+
+def read_recording(path: Path, to_hz: int = SAMPLE_RATE_HZ) -> np.ndarray:
+    """A user's recording as int16[n] mono at `to_hz`. Raises: ProjectError when it cannot be read."""
+    try:
+        return decode(path, to_hz)[0]
+    except (OSError, soundfile.SoundFileError) as error:
+        raise ProjectError(f"cannot read `{path}`: {error}", hint="give a WAV, FLAC or OGG file") from error
+
 
 
 def voiced_bounds(pcm: np.ndarray, below_peak_db: float = 30.0) -> tuple[int, int]:

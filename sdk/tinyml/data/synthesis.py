@@ -29,10 +29,10 @@ from tinyml.data.pcm import (
     voiced_bounds,
     write_wav,
 )
-from tinyml.data.storage import writing_folder
 from tinyml.data.vocabulary import UnknownTexts, check_words, unknown_texts
 from tinyml.data.voices import ESPEAK, SPLIT_SHARES, Timbre, hashed, timbres_by_split
 from tinyml.errors import Progress, ProjectError, no_progress
+from tinyml.storage import writing_folder
 
 OTHER_ENGINES_SHARE = 0.25
 LEVEL_DBFS = -20.0

@@ -29,6 +29,7 @@ class PyocdRunner:
     """Reads `pyocd_target` from the board's `[deploy]`: the name of the chip in pyOCD."""
 
     name = "pyocd"
+    behind_bootloader = False
 
     def available(self, board: Board) -> str | None:
         if "pyocd_target" not in board.deploy:
@@ -37,8 +38,9 @@ class PyocdRunner:
             return 'the Python package `pyocd` is not installed: run `pip install "tinyml[flash]"`'
         return None if _probes() else "no debug probe is attached"
 
-    def flash_origin(self, board: Board) -> int | None:
-        return None
+    def check(self, board: Board, options: DeployOptions) -> None:
+        _target(board)
+        select_probe(options.uid)
 
     def plan(self, image: Image | None, board: Board, options: DeployOptions) -> list[str]:
         target = _target(board)

@@ -69,12 +69,13 @@ class Runner(Protocol):
     """One way of getting an image onto a board; implementations are listed in `registry`."""
 
     name: str
+    behind_bootloader: bool  # the image has to be linked for the flash that the board's UF2 bootloader leaves
 
     def available(self, board: Board) -> str | None:
         """Why this cannot be done here and now, or None when it can."""
 
-    def flash_origin(self, board: Board) -> int | None:
-        """Where the image has to be linked for this runner; None is the board's own default."""
+    def check(self, board: Board, options: DeployOptions) -> None:
+        """Fail before anything is built when `run` would find no device. Raises: DeviceError, ProjectError."""
 
     def plan(self, image: Image | None, board: Board, options: DeployOptions) -> list[str]:
         """What `run` would do, one line per step, without touching the board (for `--dry-run`).

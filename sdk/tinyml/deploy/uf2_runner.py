@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from tinyml.deploy.runner import DeployOptions, DeployResult, Image
 from tinyml.deploy.uf2_drive import Drive
 from tinyml.errors import DeviceError, Progress, ProjectError, no_progress
 from tinyml.firmware.segments import Segment, load_segments
+from tinyml.storage import writing
 
 _DRIVE_HINT = "press reset twice quickly so that the bootloader's drive appears"
 
@@ -23,6 +23,7 @@ class Uf2Runner:
     """
 
     name = "uf2"
+    behind_bootloader = True
 
     def available(self, board: Board) -> str | None:
         if "uf2_family" not in board.deploy:
@@ -31,8 +32,8 @@ class Uf2Runner:
             return "no UF2 bootloader drive is mounted"
         return None
 
-    def flash_origin(self, board: Board) -> int | None:
-        return board.deploy.get("uf2_origin")
+    def check(self, board: Board, options: DeployOptions) -> None:
+        select_drive(board, options.drive)
 
     def plan(self, image: Image | None, board: Board, options: DeployOptions) -> list[str]:
         family = _family(board)
@@ -53,7 +54,8 @@ class Uf2Runner:
         drive = select_drive(board, options.drive)
         data = uf2.encode(segments, _family(board))
         output = _output(image, options)
-        _write(output, data)
+        with writing(output, hint="free some space or choose another place with `--output`") as temporary:
+            temporary.write_bytes(data)
         summary = [f"wrote {output} ({len(data):,} bytes, {len(data) // uf2.BLOCK_BYTES} blocks)"]
         if drive is None:
             summary.extend(_no_drive(board))
@@ -149,15 +151,3 @@ def _misfit(drive: Drive, board: Board) -> str | None:
 
 def _output(image: Image, options: DeployOptions) -> Path:
     return options.output or image.elf.with_suffix(".uf2")
-
-
-def _write(path: Path, data: bytes) -> None:
-    partial = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        partial.write_bytes(data)
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise ProjectError(
-            f"cannot write `{path}`: {error.strerror}", hint="free some space or choose another place with `--output`"
-        ) from error

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import time
-from math import gcd
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,7 @@ class VirtualRunner:
     """The emulated chip of `tinyml.sim`; needs no hardware."""
 
     name = "virtual"
+    behind_bootloader = False
 
     def available(self, board: Board) -> str | None:
         if board.svd is None:
@@ -27,8 +27,10 @@ class VirtualRunner:
             return 'the Python package `unicorn` is not installed: run `pip install "tinyml[sim]"`'
         return None
 
-    def flash_origin(self, board: Board) -> int | None:
-        return None
+    def check(self, board: Board, options: DeployOptions) -> None:
+        _check_board(board)
+        if importlib.util.find_spec("unicorn") is None:
+            raise missing_extra("sim", "unicorn")
 
     def plan(self, image: Image | None, board: Board, options: DeployOptions) -> list[str]:
         _check_board(board)
@@ -42,9 +44,7 @@ class VirtualRunner:
 
     def run(self, image: Image, board: Board, options: DeployOptions, progress: Progress = no_progress) -> DeployResult:
         """Raises: ProjectError for a board without a virtual twin or a recording that cannot be read."""
-        _check_board(board)
-        if importlib.util.find_spec("unicorn") is None:
-            raise missing_extra("sim", "unicorn")
+        self.check(board, options)
         from tinyml.sim import simulate
 
         started = time.monotonic()
@@ -77,16 +77,6 @@ def _pcm(microphone: np.ndarray | Path | None, board: Board) -> np.ndarray | Non
     """int16[n] at the board's microphone rate. Raises: ProjectError when the file is no audio."""
     if not isinstance(microphone, Path):
         return microphone
-    import soundfile
-    from scipy.signal import resample_poly
+    from tinyml.data.pcm import read_recording
 
-    try:
-        samples, rate_hz = soundfile.read(microphone, dtype="float64", always_2d=True)
-    except (OSError, soundfile.SoundFileError) as error:
-        raise ProjectError(f"cannot read `{microphone}`: {error}", hint="give a WAV, FLAC or OGG file") from error
-    mono = samples.mean(axis=1)
-    wanted_hz = int(board.features.get("microphone", {}).get("rate_hz", rate_hz))
-    if rate_hz != wanted_hz:
-        common = gcd(rate_hz, wanted_hz)
-        mono = resample_poly(mono, wanted_hz // common, rate_hz // common)
-    return np.clip(np.rint(mono * 32768.0), -32768, 32767).astype(np.int16)
+    return read_recording(microphone, int(board.features["microphone"]["rate_hz"]))

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
 from tinyml.data.augment import background_noise
 from tinyml.data.manifest import Clip, Manifest
-from tinyml.data.pcm import SAMPLE_RATE_HZ, decode, load_pcm
+from tinyml.data.pcm import SAMPLE_RATE_HZ, load_pcm, read_recording
 from tinyml.errors import ProjectError
 from tinyml.evaluate.console import Detection, console_label, detections
 from tinyml.sim import SimResult
@@ -83,11 +82,7 @@ def build_stimulus(
 
 def recorded_stimulus(path: Path) -> Stimulus:
     """A user's recording, in any format that can be imported. Raises: ProjectError."""
-    try:
-        pcm, _ = decode(path)
-    except (OSError, soundfile.SoundFileError) as error:
-        raise ProjectError(f"cannot read `{path}`: {error}", hint="give a WAV, FLAC or OGG file") from error
-    return Stimulus(pcm, SAMPLE_RATE_HZ, ())
+    return Stimulus(read_recording(path), SAMPLE_RATE_HZ, ())
 
 
 def match(stimulus: Stimulus, detections: Sequence[Detection]) -> Heard:

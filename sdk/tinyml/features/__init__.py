@@ -2,6 +2,6 @@
 
 from tinyml.features.log_mel import LogMel
 from tinyml.features.spec import LogMelSpec
-from tinyml.features.tables import CSources, write_c
+from tinyml.features.tables import write_c
 
-__all__ = ["CSources", "LogMel", "LogMelSpec", "write_c"]
+__all__ = ["LogMel", "LogMelSpec", "write_c"]

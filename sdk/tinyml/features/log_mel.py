@@ -8,8 +8,8 @@ from functools import cache
 import numpy as np
 
 from tinyml.features.spec import LogMelSpec
-from tinyml.features.tables import C_DIR, HOST_SOURCE, c_files, write_files
-from tinyml.toolchain import host_library
+from tinyml.features.tables import C_DIR, HOST_SOURCE, c_files
+from tinyml.toolchain import host_library, write_sources
 from tinyml.toolchain.host import cache_dir
 
 
@@ -82,7 +82,7 @@ class _Stream:
 def _load(spec: LogMelSpec) -> ctypes.CDLL:
     """Build (or reuse) and open the library of `spec`."""
     files = c_files(spec) | {HOST_SOURCE: (C_DIR / HOST_SOURCE).read_text(encoding="utf-8")}
-    c = write_files(files, cache_dir() / "log_mel" / spec.digest[:20])
+    c = write_sources(files, cache_dir() / "log_mel" / spec.digest[:20])
     library = ctypes.CDLL(str(host_library("log_mel", c.sources, include_dirs=(c.include_dir,))))
     library.tm_log_mel_size.restype = ctypes.c_uint32
     library.tm_log_mel_reset.argtypes = [ctypes.c_void_p]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from tinyml.features.spec import (
     LogMelSpec,
 )
 from tinyml.ir.cwriter import CWriter
+from tinyml.toolchain import CSources, write_sources
 
 C_DIR = Path(__file__).parent
 SOURCES = ("fft.c", "log_mel.c", "mel.c")
@@ -28,14 +28,6 @@ WINDOW_BITS = SPECTRUM_BITS + 3 + 16  # the passes halve three times, a sample s
 ALPHA_BITS = 28
 FINE_BITS = 12
 STEP_BITS = 20
-
-
-@dataclass(frozen=True)
-class CSources:
-    """C files to compile and the folder of their headers."""
-
-    sources: tuple[Path, ...]
-    include_dir: Path
 
 
 @dataclass(frozen=True)
@@ -173,17 +165,4 @@ def c_files(spec: LogMelSpec) -> dict[str, str]:
 
 def write_c(spec: LogMelSpec, out_dir: Path) -> CSources:
     """Write the front end of `spec` into `out_dir` (created; unchanged files are left alone)."""
-    return write_files(c_files(spec), out_dir)
-
-
-def write_files(files: dict[str, str], out_dir: Path) -> CSources:
-    """Write C files by renaming, so that an interrupted run leaves none half-written."""
-    out_dir.mkdir(parents=True, exist_ok=True)
-    for name, text in files.items():
-        path = out_dir / name
-        if path.exists() and path.read_text(encoding="utf-8") == text:
-            continue
-        partial = path.with_name(f".{name}.{os.getpid()}.tmp")
-        partial.write_text(text, encoding="utf-8", newline="\n")
-        partial.replace(path)
-    return CSources(tuple(out_dir / name for name in sorted(files) if name.endswith(".c")), out_dir)
+    return write_sources(c_files(spec), out_dir)

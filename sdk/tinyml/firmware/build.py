@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from tinyml.firmware.intel_hex import intel_hex
 from tinyml.firmware.linker import linker_script
 from tinyml.firmware.segments import load_segments
 from tinyml.runtime import RUNTIME_DIR, RUNTIME_SOURCES
+from tinyml.storage import write_text
 from tinyml.toolchain import Compiler, CSources, Object, select
 
 _ENLARGED = 64
@@ -52,7 +52,7 @@ def build(
         raise ProjectError(f"`{app_dir}` holds no C files", hint="copy main.c from the template, apps/kws/firmware")
     compiler = select(compiler_name, board.isa)
     config_dir, objects_dir = out_dir / "config", objects_dir or out_dir / f"obj-{compiler_name}"
-    _write(config_dir / "app_config.h", config.header())
+    write_text(config_dir / "app_config.h", config.header())
     native = not board.isa.target
     shared = (*board.c_include_dirs, features.include_dir)
     groups = (
@@ -76,7 +76,7 @@ def build(
     _link_image(compiler, objects, elf, board, config.name, arena_peak)
     check_no_soft_float(elf, board)
     segments = [(segment.address, segment.data) for segment in load_segments(elf)]
-    _write(elf.with_suffix(".hex"), intel_hex(segments, entry_point(elf)))
+    write_text(elf.with_suffix(".hex"), intel_hex(segments, entry_point(elf)))
     return measure(elf, elf.with_suffix(".hex"), board)
 
 
@@ -99,7 +99,7 @@ def _link_image(
 
 
 def _image_flags(compiler: Compiler, script: Path, board: Board, scale: int) -> tuple[str, ...]:
-    _write(script, linker_script(board, scale=scale))
+    write_text(script, linker_script(board, scale=scale))
     # zig's compiler-rt follows the -O of the link: small is enough for the little that is used of it.
     return (*_LINK_FLAGS, "-T", str(script), *(("-Os",) if compiler.name == "zig" else ()))
 
@@ -113,19 +113,5 @@ def _link(compiler: Compiler, objects: Sequence[Path], out: Path, flags: Sequenc
         return out
     stamp.unlink(missing_ok=True)
     compiler.link(objects, out, flags=flags)
-    _write(stamp, key)
+    write_text(stamp, key)
     return out
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a text file as a whole, or leave the one that says the same. Raises: ProjectError."""
-    if path.exists() and path.read_text(encoding="utf-8") == text:
-        return
-    partial = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(text, encoding="utf-8", newline="\n")
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise ProjectError(f"cannot write `{path}`: {error.strerror}", hint="free some space and try again") from error

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -15,32 +13,17 @@ from tinyml.ir.graph import Graph
 from tinyml.ir.op import GraphError
 from tinyml.ir.text import from_text, to_text
 from tinyml.ir.verify import verify
+from tinyml.storage import writing_folder
 
 
 def save(graph: Graph, directory: Path | str) -> Path:
     """Write `graph` as the folder `directory` (customarily NAME.tir), replacing what is there. Returns the folder."""
     directory = Path(directory)
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    partial = directory.with_name(f"{directory.name}.{os.getpid()}.tmp")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir()
-    try:
+    with writing_folder(directory, marker="graph.txt") as partial:
         (partial / "graph.txt").write_text(to_text(graph), newline="\n")
         np.savez(partial / "consts.npz", **{n: c.data for n, c in graph.consts.items() if c.data is not None})
         (partial / "digest").write_text(_digest(partial) + "\n")
-        _swap(partial, directory)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return directory
-
-
-def _swap(new: Path, place: Path) -> None:
-    """Rename `new` to `place`; a folder cannot be renamed over a full one, so the old one steps aside first."""
-    old = place.with_name(f"{place.name}.{os.getpid()}.old")
-    if place.exists():
-        place.replace(old)
-    new.replace(place)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def _digest(directory: Path) -> str:

@@ -7,7 +7,6 @@ Tensors are NCHW; the input is float [1, channels, frames, mel_bins] in dB.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from tinyml.errors import ProjectError, missing_extra
 from tinyml.ir.graph import Graph, Node
 from tinyml.ir.tensor import QuantParams, TensorType
 from tinyml.ops import Add, AveragePool2d, Conv2d, DepthwiseConv2d, FullyConnected, Mean, Reshape, Softmax
+from tinyml.storage import writing
 
 _OPSET, _IR_VERSION = 13, 8
 
@@ -32,12 +32,8 @@ def write_qdq_onnx(graph: Graph, path: Path) -> None:
         raise missing_extra("train", "onnx") from error
     model = _Export(graph, onnx).run()
     onnx.checker.check_model(model, full_check=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        partial.write_bytes(model.SerializeToString())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with writing(path) as temporary:
+        temporary.write_bytes(model.SerializeToString())
 
 
 class _Export:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import base64
-import errno
 import io
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +12,11 @@ import jinja2
 import matplotlib
 from matplotlib.figure import Figure
 
-from tinyml.errors import Progress, ProjectError, no_progress
+from tinyml.errors import Progress, no_progress
 from tinyml.report.collect import RunRecord
 from tinyml.report.figures import all_figures
 from tinyml.report.theme import THEMES, Theme
+from tinyml.storage import writing
 
 _TEMPLATE = Path(__file__).with_name("report.html.j2")
 _MOST_FUNCTIONS = 12
@@ -38,16 +37,8 @@ def write_report(record: RunRecord, path: Path, progress: Progress = no_progress
     Raises: ProjectError when the disk is full.
     """
     page = render(record, progress)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(page, encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        if error.errno != errno.ENOSPC:
-            raise
-        raise ProjectError(f"no space left for the report in `{path.parent}`", hint="free some space") from error
+    with writing(path) as temporary:
+        temporary.write_text(page, encoding="utf-8")
     return path
 
 

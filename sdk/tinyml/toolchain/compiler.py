@@ -16,6 +16,7 @@ from typing import Literal
 
 from tinyml.board import Isa
 from tinyml.errors import MissingToolError, ProjectError
+from tinyml.storage import writing
 
 WARNINGS = ("-Wall", "-Wextra", "-Wconversion", "-Werror")
 OPTIMISE = ("-O2", "-fno-unroll-loops", "-fomit-frame-pointer")
@@ -67,9 +68,9 @@ class Compiler:
             key.update(item.source.read_bytes())
             out = out_dir / f"{item.source.stem}-{key.hexdigest()[:16]}.o"
             if not out.exists():
-                partial = out.with_suffix(f".{os.getpid()}.tmp.o")
-                run([*common, *item.flags, "-c", str(item.source), "-o", str(partial)], f"compiling {item.source.name}")
-                partial.replace(out)
+                with writing(out) as partial:
+                    run([*common, *item.flags, "-c", str(item.source), "-o", str(partial)],
+                        f"compiling {item.source.name}")  # fmt: skip
             return out
 
         with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
@@ -77,11 +78,10 @@ class Compiler:
 
     def link(self, objects: Sequence[Path], out: Path, *, flags: Sequence[str] = ()) -> Path:
         """Link objects into `out` (written under a temporary name first). Raises: ProjectError."""
-        partial = out.with_name(out.name + f".{os.getpid()}.tmp")
         extra = ("-nostdlib", "-lgcc") if self.name == "gcc" and self.isa.target else ()
-        run([*self.command, *self.machine_flags, "-O2", "-g", *map(str, objects), *flags, *extra, "-o", str(partial)],
-            f"linking {out.name}")  # fmt: skip
-        partial.replace(out)
+        with writing(out) as partial:
+            run([*self.command, *self.machine_flags, "-O2", "-g", *map(str, objects), *flags, *extra,
+                 "-o", str(partial)], f"linking {out.name}")  # fmt: skip
         return out
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import platformdirs
 
 from tinyml.board import Isa
+from tinyml.storage import writing
 from tinyml.toolchain.compiler import OPTIMISE, WARNINGS, run, select
 
 HOST = Isa("host")
@@ -39,12 +40,10 @@ def host_library(
     out = cache_dir() / "host" / f"{name}-{digest.hexdigest()[:20]}{_SUFFIX.get(sys.platform, '.so')}"
     if out.exists():
         return out
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(f"{out.stem}.{os.getpid()}.tmp{out.suffix}")
-    run([*compiler.command, "-std=c11", "-shared", "-fPIC", *OPTIMISE, *WARNINGS, "-g0",
-         *(f"-D{d}" for d in defines), *(f"-I{d}" for d in include_dirs), *flags,
-         *map(str, sources), "-o", str(partial)], f"building the host library {name}")  # fmt: skip
-    partial.replace(out)
-    for leftover in out.parent.glob(f"{partial.stem}*"):
+    with writing(out) as partial:
+        run([*compiler.command, "-std=c11", "-shared", "-fPIC", *OPTIMISE, *WARNINGS, "-g0",
+             *(f"-D{d}" for d in defines), *(f"-I{d}" for d in include_dirs), *flags,
+             *map(str, sources), "-o", str(partial)], f"building the host library {name}")  # fmt: skip
+    for leftover in out.parent.glob(f"{partial.stem}*"):  # import libraries and the like
         leftover.unlink(missing_ok=True)
     return out

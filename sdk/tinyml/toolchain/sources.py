@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from tinyml.storage import write_text
 
 
 @dataclass(frozen=True)
@@ -12,3 +15,10 @@ class CSources:
 
     sources: tuple[Path, ...]
     include_dir: Path
+
+
+def write_sources(files: Mapping[str, str], out_dir: Path) -> CSources:
+    """Write C files and headers (name -> text), each as a whole; unchanged ones stay. Raises: ProjectError."""
+    for name, text in files.items():
+        write_text(out_dir / name, text)
+    return CSources(tuple(out_dir / name for name in sorted(files) if name.endswith(".c")), out_dir)

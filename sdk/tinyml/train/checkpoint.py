@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import io
 import os
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 import torch
 
 from tinyml.errors import ProjectError
+from tinyml.storage import writing
 
 _FORMAT = 1
 
@@ -37,23 +37,12 @@ class Checkpoints:
         """Replace the previous checkpoint. Raises: ProjectError when it cannot be written (the previous one stays)."""
         buffer = io.BytesIO()
         torch.save({"format": _FORMAT, "key": self.key, **vars(checkpoint)}, buffer)
-        partial = self.path.with_name(f"{self.path.name}.{os.getpid()}.tmp")
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with partial.open("wb") as file:
-                file.write(buffer.getbuffer())
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(self.path)
-        except OSError as error:
-            _remove(partial)
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            raise ProjectError(
-                f"the disk is full: checkpoint {self.path} needs {buffer.tell():,} bytes" if full
-                else f"checkpoint {self.path} cannot be written: {error.strerror}",
-                details=["the previous checkpoint is kept; training goes on from it"],
-                hint="free some space and run `tinyml train` again" if full else "check the folder's permissions",
-            ) from error  # fmt: skip
+        kept = "the previous checkpoint is kept; training goes on from it"
+        hint = "free some space and run `tinyml train` again"
+        with writing(self.path, details=[kept], hint=hint) as temporary, temporary.open("wb") as file:
+            file.write(buffer.getbuffer())
+            file.flush()
+            os.fsync(file.fileno())
 
     def load(self) -> Checkpoint | None:
         """The last checkpoint of this very run; None if there is none or it belongs to another one.
@@ -71,11 +60,3 @@ class Checkpoints:
             raise ProjectError(f"{self.path} is not a checkpoint: {error}", hint="delete it and train again") from error
         except Exception as error:  # pickle.UnpicklingError
             raise ProjectError(f"{self.path} is not a checkpoint", hint="delete it and train again") from error
-
-
-def _remove(path: Path) -> None:
-    """Delete a partial file; the error that led here is the one to report."""
-    try:
-        path.unlink(missing_ok=True)
-    except OSError:
-        return

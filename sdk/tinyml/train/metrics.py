@@ -36,15 +36,7 @@ class Metrics:
     @property
     def recall(self) -> dict[str, float]:
         """Share of each class's examples that are recognised."""
-        return self._shares(axis=1)
-
-    @property
-    def precision(self) -> dict[str, float]:
-        """Share of the decisions for each class that are right."""
-        return self._shares(axis=0)
-
-    def _shares(self, axis: int) -> dict[str, float]:
-        totals, hits = self.confusion.sum(axis=axis).tolist(), np.diag(self.confusion).tolist()
+        totals, hits = self.confusion.sum(axis=1).tolist(), np.diag(self.confusion).tolist()
         return {n: h / t if t else float("nan") for n, h, t in zip(self.labels, hits, totals, strict=True)}
 
 

@@ -164,7 +164,7 @@ def test_full_disk_leaves_the_old_file(tmp_path: Path, make_drive: MakeDrive, mo
         RUNNER.run(image, make_board(), DeployOptions())
     assert error.value.hint
     assert (tmp_path / "app.uf2").read_bytes() == b"old"
-    assert not list(tmp_path.glob("*.tmp"))
+    assert not list(tmp_path.glob(".*.partial*"))
 
 
 def test_a_full_drive_is_a_device_error(tmp_path: Path, make_drive: MakeDrive, monkeypatch: pytest.MonkeyPatch) -> None:

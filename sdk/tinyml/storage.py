@@ -5,34 +5,53 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tinyml.errors import ProjectError
 
 
-def _cannot_write(path: Path, error: OSError) -> ProjectError:
-    full = error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
-    hint = "free some space and run the command again; nothing was lost" if full else "check the folder's permissions"
-    return ProjectError(f"cannot write `{path}`: {error.strerror or error}", hint=hint)
+def is_disk_full(error: OSError) -> bool:
+    """Whether the error says that no space (or quota) is left."""
+    return error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))  # Windows has no EDQUOT
+
+
+def _cannot_write(path: Path, error: OSError, details: Iterable[str] = (), hint: str = "") -> ProjectError:
+    reason = error.strerror or str(error)
+    if is_disk_full(error):
+        return ProjectError(
+            f"cannot write `{path}`: {reason} (the disk is full)", details=details,
+            hint=hint or "free some space and run the command again; nothing was lost",
+        )  # fmt: skip
+    return ProjectError(f"cannot write `{path}`: {reason}", details=details, hint="check the folder's permissions")
 
 
 @contextmanager
-def writing(target: Path) -> Iterator[Path]:
+def writing(target: Path, *, details: Iterable[str] = (), hint: str = "") -> Iterator[Path]:
     """Give a temporary path beside `target`; it takes `target`'s place when the block ends well, else it vanishes.
 
-    Raises: ProjectError for any OSError, a full disk included.
+    `details` and `hint` (for a full disk) go into the error. The temporary name keeps the suffix, which tells some
+    programs what to write. Raises: ProjectError for any OSError, a full disk included.
     """
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    temporary = target.with_name(f".{target.stem}.{os.getpid()}.partial{target.suffix}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         temporary.replace(target)
     except OSError as error:
-        raise _cannot_write(target, error) from error
+        raise _cannot_write(target, error, details, hint) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # the error that led here is the one to report
+            temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 file as a whole, or leave the one that says the same. Raises: ProjectError."""
+    if path.is_file() and path.read_bytes() == text.encode():
+        return
+    with writing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
 @contextmanager
