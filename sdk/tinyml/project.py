@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_type_hints
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
@@ -15,7 +15,7 @@ from pydantic.dataclasses import dataclass
 from tinyml.errors import ProjectError
 
 CONFIG_FILE = "tinyml.toml"
-_STRICT = ConfigDict(extra="forbid", strict=False)
+_STRICT = ConfigDict(extra="forbid")
 Positive = Annotated[int, Field(gt=0)]
 Count = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -198,9 +198,7 @@ def _explain(error: ValidationError, path: Path) -> ProjectError:
 def _did_you_mean(keys: list[str]) -> str | None:
     section: Any = Config
     for key in keys[:-1]:
-        kinds = {"app": App, "board": BoardChoice, "data": Data, "features": Features, "model": Model, "train": Train,
-                 "quant": Quant, "limits": Limits, "detect": Detect, "needs": Needs}  # fmt: skip
-        section = kinds.get(key, section)
+        section = get_type_hints(Config).get(key, section)
     names = [f.name for f in fields(section)]
     near = difflib.get_close_matches(keys[-1], names, n=1)
     return f"did you mean `{'.'.join([*keys[:-1], near[0]])}`?" if near else f"known keys here: {', '.join(names)}"
