@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import tinyml.ir
 from tinyml.ir.requantize import quantize_multiplier, requantize
+from tinyml.ir.requantize_scaled import needs_negative_fix, scaled_requantization
 from tinyml.toolchain import host_library
 
 ROUNDINGS = ("high", "double", "single")
@@ -101,3 +102,24 @@ def test_left_shifts_saturate(rounding: str) -> None:
 def test_impossible_scales_are_refused(scale: float) -> None:
     with pytest.raises(ValueError, match="scale"):
         quantize_multiplier(scale, "high")
+
+
+@settings(max_examples=600, deadline=None)
+@given(
+    acc=st.integers(-(2**22), 2**22), scale=st.floats(2.0**-20, 2.0**3), rounding=st.sampled_from(ROUNDINGS),
+    zero_point=st.integers(-128, 127), bits=st.sampled_from((2, 8)), relu=st.booleans(),
+)  # fmt: skip
+def test_scaled_form_is_every_rounding(acc, scale, rounding, zero_point, bits, relu) -> None:
+    multiplier, shift = (np.array([v]) for v in quantize_multiplier(scale, rounding))
+    scaled = scaled_requantization(multiplier, shift, rounding, zero_point, bits, 2**22)
+    if scaled is None:
+        assert scale > 0.25 or scale < 2.0**-12 or bits == 2
+        return
+    low = zero_point if relu else -128
+    wide = acc << bits
+    total = (wide * int(scaled.multiplier[0]) >> 32) + int(scaled.offset[0])
+    if needs_negative_fix(rounding, shift, low, zero_point):
+        total += (wide >> 31) << (bits - 1)
+    expected = requantize(np.array([acc]), multiplier, shift, rounding) + zero_point
+    assert -(2**31) <= total < 2**31
+    assert np.clip(total >> int(scaled.right[0]), low, 127) == np.clip(int(expected[0]), low, 127)

@@ -73,6 +73,14 @@ static inline uint32_t tm_pack_bottom_top(uint32_t bottom, uint32_t top)
     return result;
 }
 
+/* base + the high word of a * b, rounded down. */
+static inline int32_t tm_smmla(int32_t a, int32_t b, int32_t base)
+{
+    int32_t result;
+    __asm__("smmla %0, %1, %2, %3" : "=r"(result) : "r"(a), "r"(b), "r"(base));
+    return result;
+}
+
 /* base + the high word of a * b, rounded half up. */
 static inline int32_t tm_smmlar(int32_t a, int32_t b, int32_t base)
 {

@@ -60,6 +60,11 @@ static inline uint32_t tm_pack_bottom_top(uint32_t bottom, uint32_t top)
     return (bottom & 0xFFFFU) | (top & 0xFFFF0000U);
 }
 
+static inline int32_t tm_smmla(int32_t a, int32_t b, int32_t base)
+{
+    return base + (int32_t)(((int64_t)a * b) >> 32);
+}
+
 static inline int32_t tm_smmlar(int32_t a, int32_t b, int32_t base)
 {
     return base + (int32_t)(((int64_t)a * b + ((int64_t)1 << 31)) >> 32);
