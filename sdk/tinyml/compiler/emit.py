@@ -9,7 +9,8 @@ from pathlib import Path
 
 import tinyml.ir
 import tinyml.ops
-from tinyml.compiler.plan import ARENA_ALIGN, Plan
+from tinyml.compiler.interface import accessor, header, sides
+from tinyml.compiler.plan import Plan
 from tinyml.ir.cwriter import C_TYPES, CWriter
 from tinyml.ir.graph import Graph, Node
 from tinyml.ir.op import Call, Cost, Packed, Variant
@@ -50,7 +51,7 @@ def emit_files(
 ) -> dict[str, str]:
     """`PREFIX.h`, `PREFIX.c` and the kernel headers that it includes, as text by file name."""
     kernels = dict.fromkeys(layer.variant.kernel_file for layer in layers)
-    files = {f"{prefix}.h": _header(graph, plan, prefix), f"{prefix}.c": ""}
+    files = {f"{prefix}.h": header(graph, plan, prefix), f"{prefix}.c": ""}
     waiting = [*kernels, "attributes.h"]
     while waiting:
         name = waiting.pop(0)
@@ -63,53 +64,6 @@ def emit_files(
 
 def _kernel_text(name: str) -> str:
     return next(d / name for d in KERNEL_DIRS if (d / name).exists()).read_text()
-
-
-def _shape_macros(w: CWriter, prefix: str, side: str, kind: TensorType) -> None:
-    upper = f"{prefix.upper()}_{side}"
-    w.line(f"#define {upper}_BYTES {kind.size_bytes}")
-    w.line(f"#define {upper}_DIMS {len(kind.shape)}")
-    for index, size in enumerate(kind.shape):
-        w.line(f"#define {upper}_DIM_{index} {size}")
-    if kind.quant is not None:
-        w.line(f"#define {upper}_SCALE {kind.quant.scale!r}")
-        w.line(f"#define {upper}_ZERO_POINT ({kind.quant.zero_point})")
-
-
-def _sides(graph: Graph) -> list[tuple[str, str]]:
-    """("input", value), ("input_1", value) ... ("output", value) ...: the interface's names of inputs and outputs."""
-    sides = (("input", graph.inputs), ("output", graph.outputs))
-    return [(side if i == 0 else f"{side}_{i}", value) for side, values in sides for i, value in enumerate(values)]
-
-
-def _accessor(prefix: str, side: str) -> str:
-    if side.startswith("input"):
-        return f"int8_t *{prefix}_{side}(void *arena)"
-    return f"const int8_t *{prefix}_{side}(const void *arena)"
-
-
-def _header(graph: Graph, plan: Plan, prefix: str) -> str:
-    upper, w = prefix.upper(), CWriter()
-    w.line(f"/* Network `{graph.name}`: generated, do not edit.")
-    w.line(" *")
-    w.line(f" * Fill the input in the arena, call {prefix}_invoke, read the output. The arena has {upper}_ARENA_BYTES")
-    w.line(f" * and is aligned to {upper}_ARENA_ALIGN; invoking overwrites the input. No code uses the scales. */")
-    w.line(f"#ifndef {upper}_H")
-    w.line(f"#define {upper}_H")
-    w.line()
-    w.line("#include <stdint.h>")
-    w.line()
-    w.line(f"#define {upper}_ARENA_BYTES {plan.arena_bytes}")
-    w.line(f"#define {upper}_ARENA_ALIGN {ARENA_ALIGN}")
-    for side, value in _sides(graph):
-        _shape_macros(w, prefix, side.upper(), graph.types[value])
-    w.line()
-    for side, _ in _sides(graph):
-        w.line(f"{_accessor(prefix, side)};")
-    w.line(f"void {prefix}_invoke(void *arena);")
-    w.line()
-    w.line("#endif")
-    return w.text()
 
 
 def _source(
@@ -129,10 +83,10 @@ def _source(
             layer.node.op.kernel_c(layer.variant, w, layer.kernel)
     for layer in layers:
         _emit_layer(graph, layer, plan, buffers, prefix, w)
-    for side, value in _sides(graph):
+    for side, value in sides(graph):
         qualifier = "" if side.startswith("input") else "const "
         w.line()
-        with w.block(_accessor(prefix, side)):
+        with w.block(accessor(prefix, side)):
             w.line(f"return ({qualifier}int8_t *)arena + {plan[buffers[value]].offset};")
     w.line()
     with w.block(f"void {prefix}_invoke(void *arena)"):
