@@ -1,6 +1,7 @@
 """Boards as data: `board.toml -> soc.toml -> arch.toml` merged into one frozen `Board`."""
 
+from tinyml.board.isa import CORES, load_isa, named_isa
 from tinyml.board.load import list_boards, load_board
 from tinyml.board.types import Board, Isa, Memory
 
-__all__ = ["Board", "Isa", "Memory", "list_boards", "load_board"]
+__all__ = ["CORES", "Board", "Isa", "Memory", "list_boards", "load_board", "load_isa", "named_isa"]

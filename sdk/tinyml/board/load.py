@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tinyml.board.isa import isa_of
 from tinyml.board.schema import (
     ArchFile,
     BoardFile,
@@ -117,9 +118,7 @@ def _find(roots: Sequence[Path], kind: str, name: str, file: str, named_in: Path
 def _isa(arch: ArchFile, soc: SocFile, path: Path) -> Isa:
     if soc.cpu not in arch.cpu:
         raise ProjectError(f"{path}: `{arch.name}` has no cpu `{soc.cpu}`", hint=nearest(soc.cpu, list(arch.cpu)))
-    cpu = arch.cpu[soc.cpu]
-    return Isa(arch.name, arch.dsp, bool(cpu.zig_target and cpu.fpu), cpu.zig_target, tuple(cpu.zig_flags),
-               tuple(cpu.gcc_flags))  # fmt: skip
+    return isa_of(arch, soc.cpu)
 
 
 def _memories(tables: Sequence[MemoryTable], path: Path) -> tuple[Memory, ...]:

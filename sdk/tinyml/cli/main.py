@@ -10,7 +10,21 @@ from typing import NoReturn
 import typer
 
 from tinyml import __version__
-from tinyml.cli import bench, boards, build, compile, data, deploy, doctor, evaluate, new, report, run_virtual, train
+from tinyml.cli import (
+    bench,
+    boards,
+    build,
+    compile,
+    data,
+    deploy,
+    doctor,
+    evaluate,
+    export,
+    new,
+    report,
+    run_virtual,
+    train,
+)
 from tinyml.cli.output import log, print_error
 from tinyml.errors import TinymlError, of_missing_module
 
@@ -33,7 +47,7 @@ def version(show: bool = typer.Option(False, "--version", help="Print the versio
 for module in (new, doctor, boards):
     app.command(module.NAME)(module.command)
 app.add_typer(data.app, name="data")
-for module in (train, evaluate, compile, build, run_virtual, deploy, report, bench):
+for module in (train, evaluate, compile, build, run_virtual, deploy, report, bench, export):
     app.command(module.NAME)(module.command)
 
 

@@ -1,0 +1,43 @@
+"""`tinyml export MODEL --format c DIR`: a network as C for any project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tinyml.board import CORES
+from tinyml.cli.output import log, out, print_json
+from tinyml.cli.session import Json
+from tinyml.errors import UsageError
+
+NAME = "export"
+FORMATS = ("c",)
+
+
+def command(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A .tir folder, a .tflite or an .onnx file.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the files go: new, or an earlier export.")],
+    format: Annotated[str, typer.Option(help=f"One of: {', '.join(FORMATS)}.")] = "c",
+    isa: Annotated[str, typer.Option(help=f"Whose kernels: {', '.join(CORES)}.")] = "armv7e-m",
+    name: Annotated[str, typer.Option(help="What files, macros and global symbols start with.")] = "m",
+    stream: Annotated[bool, typer.Option("--stream", help="Also take frames (or rows) one by one.")] = False,
+    json: Json = False,
+) -> None:
+    """Write C that any project can add: no library, no heap, the same bytes on every core."""
+    from tinyml.board import named_isa
+    from tinyml.exporters import export_c
+    from tinyml.ir.save import load
+
+    if format not in FORMATS:
+        raise UsageError(f"there is no format `{format}`", hint=f"known here: {', '.join(FORMATS)}")
+    done = export_c(load(model), named_isa(isa), name, folder, stream=stream)
+    if json:
+        print_json(done)
+        return
+    out.print(f"{done.folder}: {done.name}.h, {done.name}.c, {len(done.files) - 4} kernels, {done.name}_test.c")
+    out.print(f"arena {done.arena_bytes:,} bytes, weights {done.weight_bytes:,} bytes, "
+              f"{done.macs:,} multiply-accumulates")  # fmt: skip
+    log.print(f"\n[bold cyan]next:[/] cd {done.folder} && cc -std=c11 -O2 {done.name}.c {done.name}_test.c "
+              f"-o {done.name}_test && ./{done.name}_test")  # fmt: skip
