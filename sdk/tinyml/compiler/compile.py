@@ -9,7 +9,7 @@ from pathlib import Path
 import tinyml.ops  # noqa: F401  (registers the operators)
 from tinyml.board import Isa
 from tinyml.compiler.emit import LAYER_CODE_BYTES, Layer, emit_files
-from tinyml.compiler.passes import dead_nodes
+from tinyml.compiler.passes import constant_channels, dead_nodes
 from tinyml.compiler.plan import Plan
 from tinyml.compiler.schedule import schedule
 from tinyml.ir.graph import Graph
@@ -18,7 +18,7 @@ from tinyml.ir.tensor import TensorType
 from tinyml.ir.verify import verify
 from tinyml.toolchain import CSources, write_sources
 
-PASSES = (dead_nodes,)
+PASSES = (dead_nodes, constant_channels)
 
 
 @dataclass(frozen=True)
