@@ -107,7 +107,7 @@ def _emit_layer(graph: Graph, layer: Layer, plan: Plan, buffers: Mapping[str, st
         layer.symbol, layer.kernel, graph.input_types(node), tuple(graph.types[v] for v in node.outputs),
         tuple(_pointer(graph.types[v], plan[buffers[v]].offset, "const ") for v in layer.reads),
         tuple(_pointer(graph.types[v], plan[buffers[v]].offset) for v in node.outputs),
-        "NULL" if scratch is None else f"(void *)(arena + {scratch.offset})", tuple(symbols),
+        "(void *)0" if scratch is None else f"(void *)(arena + {scratch.offset})", tuple(symbols),
     )  # fmt: skip
     with w.block(f"static TM_SEPARATE void {layer.symbol}(uint8_t *arena)"):
         node.op.emit_c(layer.variant, w, call)

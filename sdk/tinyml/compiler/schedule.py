@@ -48,9 +48,19 @@ def plan_graph(
     return chosen, plan, buffers
 
 
+def allowed_variants(graph: Graph, node: Node, isa: Isa) -> tuple[Variant, ...]:
+    """The variants of a node that can hold its constants; of a weightless graph all that its types allow."""
+    kinds, constants = graph.input_types(node), graph.constants(node)
+    variants = node.op.variants(isa, *kinds)
+    admits = getattr(node.op, "admits", None)
+    if admits is None or any(c.data is None for c in constants):
+        return variants
+    return tuple(v for v in variants if admits(v, kinds, *constants))
+
+
 def _fastest(graph: Graph, node: Node, isa: Isa) -> Variant:
     kinds = graph.input_types(node)
-    return min(node.op.variants(isa, *kinds), key=lambda v: node.op.cost(v, *kinds).cycles)
+    return min(allowed_variants(graph, node, isa), key=lambda v: node.op.cost(v, *kinds).cycles)
 
 
 def _lightest(graph: Graph, node: Node, isa: Isa, fast: Variant) -> Variant:
@@ -58,7 +68,7 @@ def _lightest(graph: Graph, node: Node, isa: Isa, fast: Variant) -> Variant:
     kinds = graph.input_types(node)
     limit = _SLOWER * node.op.cost(fast, *kinds).cycles
     allowed = node.op.overlap(fast, *kinds)
-    rivals = [v for v in node.op.variants(isa, *kinds)
+    rivals = [v for v in allowed_variants(graph, node, isa)
               if node.op.cost(v, *kinds).cycles <= limit and node.op.overlap(v, *kinds) == allowed]  # fmt: skip
     return min(rivals, key=lambda v: (v.scratch_bytes, node.op.cost(v, *kinds).cycles))
 

@@ -82,7 +82,7 @@ class Call:
     """Where one node's operands live in emitted C.
 
     `inputs` and `outputs` are C expressions of type `int8_t *` (or the tensor's C type), `scratch` is of type
-    `void *` or "NULL"; `consts` are the symbols of the packed data in the order of `pack`, `kernel` the symbol
+    `void *` (null without scratch); `consts` are the symbols of the packed data in the order of `pack`, `kernel` the symbol
     of the shared function that `kernel_c` defined.
     """
 

@@ -7,7 +7,7 @@ A kernel that leaves its accumulator S scaled, A = S * 2**scale_bits, gets the o
 because nested floors compose: floor((floor(v) + k) / n) = floor((v + k) / n). `offset` carries both of gemmlowp's
 roundings and the zero point. gemmlowp's second rounding sends ties away from zero; where negative results survive the
 activation (`needs_negative_fix`), `(A >> 31) << (scale_bits - 1)` is added before the shift, which is gemmlowp's
-threshold of one more for negative numbers.
+threshold of one more for negative numbers. It must be left out of channels without a second rounding (shift >= 0).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class ScaledRequantization:
 
 
 def needs_negative_fix(rounding: Rounding, shift: np.ndarray, act_min: int, zero_point: int) -> bool:
-    """Whether negative results are rounded differently from positive ones and can be seen in the output."""
+    """Whether negative results of some channel (shift < 0) are rounded differently and can be seen in the output."""
     return rounding == "double" and act_min < zero_point and bool(np.any(np.asarray(shift) < 0))
 
 

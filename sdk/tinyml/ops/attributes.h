@@ -12,4 +12,9 @@
 /* A kernel that is specialised by the constants it is called with. */
 #define TM_INLINE static inline __attribute__((always_inline))
 
+/* A function whose whole body is assembly: it saves what it uses. */
+#define TM_NAKED __attribute__((naked, noinline, unused))
+
+#define TM_UNUSED __attribute__((unused))
+
 #endif

@@ -11,14 +11,27 @@ from tinyml.board import Isa
 from tinyml.ir.cwriter import CWriter
 from tinyml.ir.op import Call, Case, Cost, GraphError, Overlap, Packed, Range, Variant, operator
 from tinyml.ir.requantize import Rounding
+from tinyml.ir.requantize_scaled import ScaledRequantization, needs_negative_fix, scaled_requantization
 from tinyml.ir.tensor import Const, QuantParams, TensorType
 from tinyml.ops import golden, scaling, timing
-from tinyml.ops.gemm_packing import gemm_stream, gemm_stream_bytes, groups_of
+from tinyml.ops.gemm_packing import (
+    SCALE_BITS,
+    StreamConstants,
+    gemm_stream,
+    gemm_stream_bytes,
+    groups_of,
+    stream_constants,
+)  # fmt: skip
 from tinyml.ops.window import Window
 
 Types = tuple[TensorType, ...]
 PORTABLE = "conv2d_s8.h"
 DSP = "conv2d_s8_dsp.h"
+
+
+def _together(v: Variant) -> int:
+    """Output channels that lie side by side in the variant's stream."""
+    return 4 if "pixels" in v.name else 2
 
 
 @operator("conv2d")
@@ -66,42 +79,59 @@ class Conv2d:
         portable = Variant(f"conv2d_s8_{self.rounding}", PORTABLE)
         w = self.window(x[0], x[1])
         scale = scaling.multipliers(x[0], x[1], self.out, w.out_c, self.rounding)
-        if not isa.dsp or self.rounding != "high" or scale.any_shift:
+        if not isa.dsp or w.dilation_w != 1 or max(w.kernel_h, w.kernel_w) > 255 or self._scaled(x, 1) is None:
             return (portable,)
-        groups = groups_of(w.taps)
-        if w.is_pointwise:
-            return (Variant("conv2d_1x1_s8_dsp", DSP, 24 * groups), portable)
-        return (Variant("conv2d_s8_dsp", DSP, 28 * groups), portable)
+        signed = needs_negative_fix(self.rounding, scale.shift, self.act_min, self.out.zero_point)
+        ending = "_signed" * signed + "_clamped" * ((self.act_min, self.act_max) != (-128, 127))
+        found = [portable]
+        if w.is_pointwise or w.is_one_window:
+            found.append(Variant(f"conv2d_pixels_s8_dsp{ending}", DSP))
+        if w.out_c > 1 and w.is_pointwise:
+            found.append(Variant(f"conv2d_1x1_s8_dsp{ending}", DSP, 24 * groups_of(w.taps)))
+        elif w.out_c > 1:
+            words = "_words" * (w.kernel_w * w.in_c % 4 == 0)
+            found.append(Variant(f"conv2d{words}_s8_dsp{ending}", DSP, 36 * groups_of(w.taps)))
+        return tuple(reversed(found))
+
+    def _scaled(self, x: tuple[TensorType, ...], largest: int) -> ScaledRequantization | None:
+        """Requantisation of the SIMD kernels; None where they cannot do it whatever the weights are."""
+        scale = scaling.multipliers(x[0], x[1], self.out, x[1].shape[0], self.rounding)
+        return scaled_requantization(
+            scale.multiplier, scale.shift, self.rounding, self.out.zero_point, SCALE_BITS, largest
+        )
+
+    def _constants(self, types: Types, weights: Const, bias: Const) -> StreamConstants | None:
+        rows = weights.data.reshape(types[1].shape[0], -1)
+        scale = scaling.multipliers(types[0], types[1], self.out, len(rows), self.rounding)
+        return stream_constants(rows, bias, types[0].quant.zero_point, scale, self.rounding, self.out.zero_point)
+
+    def admits(self, v: Variant, types: Types, weights: Const, bias: Const) -> bool:
+        """Whether the variant holds these very weights: the SIMD kernels' sums are 256 times larger."""
+        return v.kernel_file == PORTABLE or self._constants(types, weights, bias) is not None
 
     def cost(self, v: Variant, *x: TensorType) -> Cost:
         w = self.window(x[0], x[1])
         macs = w.out_pixels * w.out_c * w.taps
         if v.kernel_file == PORTABLE:
             return Cost(macs, timing.conv2d_portable(w), 400, x[1].size_bytes + 12 * w.out_c, 0)
-        cycles = timing.conv2d_simd(w) + timing.clamp_cycles(w.out_pixels * w.out_c, self.act_min, self.act_max)
-        code_bytes = 920 if w.is_pointwise else 770  # measured; the tile they share is counted with the latter
-        return Cost(macs, cycles, code_bytes, gemm_stream_bytes(w.out_c, w.taps), v.scratch_bytes)
+        cycles = timing.conv2d_pixels(w) if "pixels" in v.name else timing.conv2d_simd(w)
+        cycles += timing.clamp_cycles(w.out_pixels * w.out_c, self.act_min, self.act_max)
+        return Cost(macs, cycles, 1200, gemm_stream_bytes(w.out_c, w.taps, _together(v)), v.scratch_bytes)
 
     def overlap(self, v: Variant, *x: TensorType) -> tuple[Overlap | None, ...]:
         w = self.window(x[0], x[1])
-        if v.kernel_file == PORTABLE or not w.is_pointwise:
+        if v.kernel_file == PORTABLE or "pixels" in v.name:
             return (None,)
-        # A block of three pixels (single ones at the end) is read as a whole before its outputs are written. After
-        # `end` pixels the outputs may reach up to the inputs that are still to be read.
-        pixels = w.out_pixels
-        ends = {3 if pixels >= 3 else 1, pixels - (1 if pixels % 3 else 3)}
-        reached = [end * (w.out_c - w.in_c) for end in ends if 0 < end < pixels]
-        return (Overlap(max(reached)) if reached else Overlap.anywhere(),)
+        return (w.overlap_of_tiles(3),)
 
     def rows_needed(self, out_rows: Range, *x: TensorType) -> tuple[Range, ...]:
         return (self.window(x[0], x[1]).rows_needed(out_rows),)
 
     def pack(self, v: Variant, types: Types, weights: Const, bias: Const) -> tuple[Packed, ...]:
-        scale = scaling.multipliers(types[0], types[1], self.out, types[1].shape[0], self.rounding)
         if v.kernel_file == DSP:
             rows = weights.data.reshape(types[1].shape[0], -1)
-            folded = scaling.folded_bias(rows, bias, types[0].quant.zero_point)
-            return (Packed("stream", gemm_stream(rows, folded, scale.multiplier)),)
+            return (Packed("stream", gemm_stream(rows, self._constants(types, weights, bias), _together(v))),)
+        scale = scaling.multipliers(types[0], types[1], self.out, types[1].shape[0], self.rounding)
         return (
             Packed("weights", weights.data), Packed("bias", bias.data),
             Packed("multiplier", scale.multiplier), Packed("shift", scale.shift),
@@ -111,14 +141,33 @@ class Conv2d:
         if v.kernel_file == PORTABLE:
             scaling.portable_kernel_c(w, symbol, "tm_conv2d_s8", self.rounding)
             return
-        w.line(f"static TM_SEPARATE void {symbol}(const int8_t *x, int8_t *y, const tm_window *w,")
-        with w.block("    const tm_output *out, int32_t in_zero_point, const int32_t *stream, void *scratch)"):
-            w.line(f"tm_conv2d_s8_dsp(x, y, w, out, in_zero_point, stream, scratch, {int('1x1' in v.name)});")
+        flags = [int("signed" in v.name), int("clamped" in v.name)]
+        w.line(f"static TM_SEPARATE void {symbol}(const tm_conv2d *p, const int8_t *x, int8_t *y,")
+        with w.block("    TM_UNUSED void *scratch, int32_t first, int32_t stop)"):
+            if "pixels" in v.name:
+                w.line(f"tm_conv2d_pixels_s8_dsp(p, x, y, first, stop, {flags[0]}, {flags[1]});")
+            else:
+                flags = [int("1x1" in v.name), int("words" in v.name), *flags]
+                w.line(f"tm_conv2d_s8_dsp(p, x, y, scratch, first, stop, {', '.join(map(str, flags))});")
+
+    def params_c(self, v: Variant, types: Types, in_ring: int, consts: tuple[str, ...]) -> tuple[str, str]:
+        """(C type, initialiser) of the SIMD kernels' parameters; `in_ring` rows are in the input's buffer."""
+        w = self.window(*types[:2])
+        values = (
+            consts[0], w.in_h, w.in_w, w.in_c, in_ring, w.out_w, w.out_c, w.pad_top, w.pad_left, w.kernel_h, w.kernel_w,
+            w.stride_h, w.stride_w, w.dilation_h, types[0].quant.zero_point, self.act_min, self.act_max,
+        )  # fmt: skip
+        return "tm_conv2d", "{" + ", ".join(map(str, values)) + "}"
 
     def emit_c(self, v: Variant, w: CWriter, call: Call) -> None:
         window = self.window(*call.input_types[:2])
-        output = scaling.output_initialiser(self.out, self.act_min, self.act_max)
-        scaling.windowed_layer_c(w, call, window, output, (call.scratch,) if v.kernel_file == DSP else ())
+        if v.kernel_file == PORTABLE:
+            output = scaling.output_initialiser(self.out, self.act_min, self.act_max)
+            scaling.windowed_layer_c(w, call, window, output)
+            return
+        kind, values = self.params_c(v, call.input_types, window.in_h, call.consts)
+        w.line(f"static const {kind} p = {values};")
+        w.line(f"{call.kernel}(&p, {call.inputs[0]}, {call.outputs[0]}, {call.scratch}, 0, {window.out_h});")
 
     @classmethod
     def cases(cls) -> Iterable[Case]:

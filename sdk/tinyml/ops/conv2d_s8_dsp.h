@@ -1,59 +1,35 @@
-/* int8 convolution for cores with SIMD pairs: windows are unfolded three at a time into int16 columns, which
- * gemm_tile.h multiplies with the packed stream. Twin of conv2d.py; for multipliers without a left shift.
+/* int8 convolution for cores with SIMD pairs, by rows: windows are unfolded three at a time into columns, which
+ * gemm_tile.h multiplies with the packed stream. Twin of conv2d.py.
  *
- * scratch: 24 bytes per group of four taps for the columns, and 4 more per group for one unfolded window (not used
- * by 1x1 kernels). The bias holds the input's zero point, padding cells are that zero point. */
+ * Rows [first, stop) of the output are computed, y is where they go. Input row r lies at x + (r % in_ring) rows; when
+ * the buffer holds less than the whole input, one output row is asked for at a time.
+ * scratch: 24 bytes per group of four taps for the columns, and 12 more for three unfolded windows (not used by
+ * 1x1 kernels). All of a tile's input is read before its first output is written. */
 #ifndef TM_CONV2D_S8_DSP_H
 #define TM_CONV2D_S8_DSP_H
 
 #include "attributes.h"
 #include "clamp.h"
-#include "gemm_pixel.h"
+#include "gemm_expand.h"
+#include "gemm_quad.h"
 #include "gemm_tile.h"
-#include "window.h"
 
-/* Three pixels of a 1x1 convolution to columns, together. */
-TM_INLINE void tm_conv2d_expand3(const int8_t *x, int32_t channels, uint32_t *columns)
+typedef struct {
+    const int32_t *stream;
+    int16_t in_h, in_w, in_c, in_ring;
+    int16_t out_w, out_c;
+    int16_t pad_top, pad_left;
+    uint8_t kernel_h, kernel_w, stride_h, stride_w, dilation_h;
+    int8_t in_zero_point, low, high;
+} tm_conv2d;
+
+static inline const int8_t *tm_conv2d_row(const tm_conv2d *p, const int8_t *x, int32_t row, int32_t wrapped)
 {
-    const int8_t *second = x + channels;
-    const int8_t *third = second + channels;
-    int32_t left = channels;
-    for (; left >= 4; left -= 4) {
-        const uint32_t a = tm_load_word(x);
-        const uint32_t b = tm_load_word(second);
-        const uint32_t c = tm_load_word(third);
-        x += 4;
-        second += 4;
-        third += 4;
-        columns[0] = tm_sxtb16(a);
-        columns[1] = tm_sxtb16(b);
-        columns[2] = tm_sxtb16(c);
-        columns[3] = tm_sxtb16_ror8(a);
-        columns[4] = tm_sxtb16_ror8(b);
-        columns[5] = tm_sxtb16_ror8(c);
-        columns += 6;
-    }
-    if (left > 0) {
-        tm_gemm_expand(x, left, columns, 3);
-        tm_gemm_expand(second, left, columns + 1, 3);
-        tm_gemm_expand(third, left, columns + 2, 3);
-    }
+    const int32_t slot = row - wrapped;
+    return x + (slot >= p->in_ring ? slot - p->in_ring : slot) * p->in_w * p->in_c;
 }
 
-TM_INLINE int8_t *tm_copy_bytes(int8_t *to, const int8_t *from, int32_t count)
-{
-    for (; count >= 4; count -= 4) {
-        tm_store_word(to, tm_load_word(from));
-        to += 4;
-        from += 4;
-    }
-    for (; count > 0; count--) {
-        *to++ = *from++;
-    }
-    return to;
-}
-
-TM_INLINE int8_t *tm_fill_bytes(int8_t *to, int32_t value, int32_t count)
+static inline int8_t *tm_fill_bytes(int8_t *to, int32_t value, int32_t count)
 {
     for (; count > 0; count--) {
         *to++ = (int8_t)value;
@@ -61,86 +37,167 @@ TM_INLINE int8_t *tm_fill_bytes(int8_t *to, int32_t value, int32_t count)
     return to;
 }
 
-/* The window whose first cell is (top, left), row by row, with `fill` outside the input. */
-TM_INLINE void tm_conv2d_unfold(const int8_t *x, const tm_window *w, int32_t top, int32_t left, int32_t fill, int8_t *to)
+static inline int8_t *tm_copy_bytes(int8_t *to, const int8_t *from, int32_t count)
 {
-    const int32_t row_bytes = w->in_w * w->in_c;
-    const int32_t run_bytes = w->kernel_w * w->in_c;
-    const int32_t inside = left >= 0 && left + w->kernel_w <= w->in_w && w->dilation_w == 1;
-    for (int32_t ky = 0; ky < w->kernel_h; ky++) {
-        const int32_t iy = top + ky * w->dilation_h;
-        if (iy < 0 || iy >= w->in_h) {
-            to = tm_fill_bytes(to, fill, run_bytes);
-            continue;
+    int32_t done = 0;
+    for (; done + 4 <= count; done += 4) {
+        tm_store_word(to + done, tm_load_word(from + done));
+    }
+    if (done < count && count >= 4) { /* the last word once more, shifted: nothing behind the run is touched */
+        tm_store_word(to + count - 4, tm_load_word(from + count - 4));
+        done = count;
+    }
+    for (; done < count; done++) {
+        to[done] = from[done];
+    }
+    return to + count;
+}
+
+/* The window whose first cell is (top, left), row by row, with the zero point outside the input. */
+static TM_SEPARATE void tm_conv2d_unfold(const tm_conv2d *p, const int8_t *x, int32_t top, int32_t left,
+                                         int32_t wrapped, int8_t *to)
+{
+    const int32_t channels = p->in_c;
+    const int32_t before = left < 0 ? -left : 0;
+    const int32_t room = p->in_w - left;
+    const int32_t inside = (room < p->kernel_w ? room : p->kernel_w) - before;
+    for (int32_t ky = 0; ky < p->kernel_h; ky++) {
+        if (top < 0 || top >= p->in_h) {
+            to = tm_fill_bytes(to, p->in_zero_point, p->kernel_w * channels);
+        } else {
+            const int8_t *row = tm_conv2d_row(p, x, top, wrapped);
+            to = tm_fill_bytes(to, p->in_zero_point, before * channels);
+            to = tm_copy_bytes(to, row + (left + before) * channels, inside * channels);
+            to = tm_fill_bytes(to, p->in_zero_point, (p->kernel_w - before - inside) * channels);
         }
-        const int8_t *row = x + iy * row_bytes;
-        if (inside) {
-            to = tm_copy_bytes(to, row + left * w->in_c, run_bytes);
-            continue;
-        }
-        for (int32_t kx = 0; kx < w->kernel_w; kx++) {
-            const int32_t ix = left + kx * w->dilation_w;
-            if (ix < 0 || ix >= w->in_w) {
-                to = tm_fill_bytes(to, fill, w->in_c);
-            } else {
-                to = tm_copy_bytes(to, row + ix * w->in_c, w->in_c);
-            }
-        }
+        top += p->dilation_h;
     }
 }
 
-/* `pointwise` is a constant: 1 for kernels of 1x1 at stride 1 without padding. */
-TM_INLINE void tm_conv2d_s8_dsp(const int8_t *x, int8_t *y, const tm_window *w, const tm_output *out,
-                                int32_t in_zero_point, const int32_t *stream, void *scratch, int pointwise)
+/* Three windows of one row, `step` bytes apart, that reach past neither side of the input; whole groups only. */
+TM_INLINE void tm_conv2d_unfold3(const tm_conv2d *p, const int8_t *x, int32_t top, int32_t left, int32_t wrapped,
+                                 uint32_t *columns)
 {
-    const int32_t taps = pointwise ? w->in_c : w->kernel_h * w->kernel_w * w->in_c;
+    const int32_t step = p->stride_w * p->in_c;
+    const int32_t run = p->kernel_w * p->in_c;
+    for (int32_t ky = 0; ky < p->kernel_h; ky++) {
+        if (top < 0 || top >= p->in_h) {
+            uint32_t low;
+            uint32_t both;
+            tm_gemm_expand_word(0x01010101U * (uint8_t)p->in_zero_point, &low, &both);
+            for (int32_t i = run / 4; i > 0; i--) {
+                columns[0] = columns[1] = columns[2] = low;
+                columns[3] = columns[4] = columns[5] = both;
+                columns += 6;
+            }
+        } else {
+            const int8_t *row = tm_conv2d_row(p, x, top, wrapped) + left * p->in_c;
+            columns = tm_gemm_expand3(row, row + step, row + 2 * step, run, columns);
+        }
+        top += p->dilation_h;
+    }
+}
+
+TM_INLINE void tm_conv2d_tile(tm_gemm_tile *tile, const tm_conv2d *p, const int32_t taps, const int32_t pixels,
+                              const int negative_fix)
+{
+    tile->second = pixels > 1 ? p->out_c : 0;
+    tile->third = pixels > 2 ? 2 * p->out_c : tile->second;
+    const int32_t pair_words = 8 + 2 * ((taps + 3) / 4);
+    tile->stream = p->stream;
+    tile->stream_end = p->stream + (p->out_c / 2) * pair_words;
+    for (int part = 0; part < 2; part++) {
+        if (negative_fix) {
+            tm_gemm_tile3_signed(tile);
+        } else {
+            tm_gemm_tile3(tile);
+        }
+        if ((p->out_c & 1) == 0 || part == 1) { /* of an odd number the last two are a pair of their own */
+            break;
+        }
+        tile->y += p->out_c - 2;
+        tile->stream = tile->stream_end;
+        tile->stream_end += pair_words;
+    }
+}
+
+/* Constants: `pointwise` for 1x1 at stride 1 without padding, `words` where kernel rows are whole groups, `clamped`
+ * where the activation range is not what saturation gives. */
+TM_INLINE void tm_conv2d_s8_dsp(const tm_conv2d *p, const int8_t *x, int8_t *y, void *scratch, int32_t first,
+                                int32_t stop, const int pointwise, const int words, const int negative_fix,
+                              const int clamped)
+{
+    const int32_t taps = pointwise ? p->in_c : p->kernel_h * p->kernel_w * p->in_c;
     const int32_t groups = (taps + 3) / 4;
-    const int32_t pixels = w->out_h * w->out_w;
-    const int32_t paired = w->out_c & ~1;
-    const int32_t *stream_end = stream + (paired / 2) * (4 + 2 * groups);
+    const int32_t pixels = (stop - first) * p->out_w;
+    const int32_t rounds = (groups + TM_GEMM_UNROLL - 1) / TM_GEMM_UNROLL;
     uint32_t *columns = (uint32_t *)scratch;
-    int8_t *patch = (int8_t *)(columns + 6 * groups);
-    int32_t left = -w->pad_left;
-    int32_t top = -w->pad_top;
+    tm_gemm_tile tile;
+    tile.rounds = rounds - 1;
+    tile.skipped = rounds * TM_GEMM_UNROLL - groups;
+    tile.columns = columns - 6 * tile.skipped;
+    int32_t top = first * p->stride_h - p->pad_top;
+    int32_t left = -p->pad_left;
+    const int32_t start = pointwise ? first : (top < 0 ? 0 : top);
+    const int32_t wrapped = start - start % p->in_ring;
     int32_t ox = 0;
-    if (!pointwise) {
-        tm_store_word(patch + 4 * (groups - 1), 0U);
+    if (pointwise) {
+        x = tm_conv2d_row(p, x, first, wrapped);
     }
     for (int32_t done = 0; done < pixels;) {
-        const int32_t block = pixels - done >= 3 ? 3 : 1;
-        if (pointwise && block == 3) {
-            tm_conv2d_expand3(x, taps, columns);
+        const int32_t block = pixels - done >= 3 ? 3 : pixels - done;
+        if (pointwise) {
+            const int8_t *second = block > 1 ? x + taps : x;
+            (void)tm_gemm_expand3(x, second, block > 2 ? second + taps : second, taps, columns);
             x += 3 * taps;
-        } else if (pointwise) {
-            tm_gemm_expand(x, taps, columns, 3);
-            x += taps;
+        } else if (words && block == 3 && ox + 3 <= p->out_w && left >= 0 &&
+                   left + 2 * p->stride_w + p->kernel_w <= p->in_w) {
+            tm_conv2d_unfold3(p, x, top, left, wrapped, columns);
+            left += 3 * p->stride_w;
+            ox += 3;
         } else {
+            int8_t *patches = (int8_t *)(columns + 6 * groups);
             for (int32_t i = 0; i < block; i++) {
-                tm_conv2d_unfold(x, w, top, left, in_zero_point, patch);
-                tm_gemm_expand(patch, 4 * groups, columns + i, 3);
-                left += w->stride_w;
-                if (++ox == w->out_w) {
+                tm_conv2d_unfold(p, x, top, left, wrapped, patches + 4 * groups * i);
+                left += p->stride_w;
+                ox++;
+                if (ox == p->out_w) {
                     ox = 0;
-                    left = -w->pad_left;
-                    top += w->stride_h;
+                    left = -p->pad_left;
+                    top += p->stride_h;
                 }
             }
+            (void)tm_gemm_expand3(patches, patches + 4 * groups, patches + 8 * groups, 4 * groups, columns);
         }
-        if (block == 3) {
-            if (paired > 0) {
-                const tm_gemm_tile tile = {columns, columns + 6 * groups, y, w->out_c, out->zero_point, groups & 1,
-                                           stream, stream_end};
-                tm_gemm_tile3(&tile);
-            }
-            for (int32_t i = 0; i < 3 && paired < w->out_c; i++) {
-                tm_gemm_pixel(columns + i, 3, groups, stream_end, y + i * w->out_c + paired, 1, out->zero_point);
-            }
-        } else {
-            tm_gemm_pixel(columns, 3, groups, stream, y, w->out_c, out->zero_point);
+        if (!pointwise && ox == p->out_w) {
+            ox = 0;
+            left = -p->pad_left;
+            top += p->stride_h;
         }
-        tm_clamp_outputs(y, block * w->out_c, out);
-        y += block * w->out_c;
+        tile.y = y;
+        tm_conv2d_tile(&tile, p, taps, block, negative_fix);
+        y += block * p->out_c;
         done += block;
+    }
+    if (clamped) {
+        tm_clamp_bytes(y - pixels * p->out_c, pixels * p->out_c, p->low, p->high);
+    }
+}
+
+/* 1x1 at stride 1 without padding, or any kernel with a single output pixel that covers the whole input: each pixel
+ * alone, straight from the input. */
+TM_INLINE void tm_conv2d_pixels_s8_dsp(const tm_conv2d *p, const int8_t *x, int8_t *y, int32_t first, int32_t stop,
+                                       const int negative_fix, const int clamped)
+{
+    const int32_t taps = p->kernel_h * p->kernel_w * p->in_c;
+    const int32_t pixels = (stop - first) * p->out_w;
+    tm_gemm_quad quad = tm_gemm_quad_of(p->stream, taps);
+    x = tm_conv2d_row(p, x, first, first - first % p->in_ring);
+    for (int32_t i = 0; i < pixels; i++) {
+        tm_gemm_quad_run(&quad, x + i * taps, y + i * p->out_c, p->out_c, negative_fix);
+    }
+    if (clamped) {
+        tm_clamp_bytes(y, pixels * p->out_c, p->low, p->high);
     }
 }
 

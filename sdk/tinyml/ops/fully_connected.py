@@ -11,9 +11,10 @@ from tinyml.board import Isa
 from tinyml.ir.cwriter import CWriter
 from tinyml.ir.op import Call, Case, Cost, GraphError, Overlap, Packed, Range, Variant, operator
 from tinyml.ir.requantize import Rounding
+from tinyml.ir.requantize_scaled import needs_negative_fix, scaled_requantization
 from tinyml.ir.tensor import Const, QuantParams, TensorType
 from tinyml.ops import golden, scaling, timing
-from tinyml.ops.gemm_packing import gemm_stream, gemm_stream_bytes, groups_of
+from tinyml.ops.gemm_packing import SCALE_BITS, StreamConstants, gemm_stream, gemm_stream_bytes, stream_constants
 
 Types = tuple[TensorType, ...]
 PORTABLE = "fully_connected_s8.h"
@@ -53,40 +54,54 @@ class FullyConnected:
     def variants(self, isa: Isa, *x: TensorType) -> tuple[Variant, ...]:
         portable = Variant(f"fully_connected_s8_{self.rounding}", PORTABLE)
         scale = scaling.multipliers(x[0], x[1], self.out, x[1].shape[0], self.rounding)
-        if not isa.dsp or self.rounding != "high" or scale.any_shift:
+        scaled = scaled_requantization(
+            scale.multiplier, scale.shift, self.rounding, self.out.zero_point, SCALE_BITS, 1
+        )
+        if not isa.dsp or scaled is None or max(x[1].shape) > 2**15 - 1:
             return (portable,)
-        return (Variant("fully_connected_s8_dsp", DSP, 8 * groups_of(x[1].shape[1])), portable)
+        signed = needs_negative_fix(self.rounding, scale.shift, self.act_min, self.out.zero_point)
+        ending = "_signed" * signed + "_clamped" * ((self.act_min, self.act_max) != (-128, 127))
+        return (Variant(f"fully_connected_s8_dsp{ending}", DSP), portable)
+
+    def _constants(self, types: Types, weights: Const, bias: Const) -> StreamConstants | None:
+        scale = scaling.multipliers(types[0], types[1], self.out, types[1].shape[0], self.rounding)
+        zero_point = types[0].quant.zero_point
+        return stream_constants(weights.data, bias, zero_point, scale, self.rounding, self.out.zero_point)
+
+    def admits(self, v: Variant, types: Types, weights: Const, bias: Const) -> bool:
+        """Whether the variant holds these very weights: the SIMD kernel's sums are 256 times larger."""
+        return v.kernel_file == PORTABLE or self._constants(types, weights, bias) is not None
 
     def cost(self, v: Variant, *x: TensorType) -> Cost:
         outputs, inputs = x[1].shape
         if v.kernel_file == PORTABLE:
             cycles = timing.fully_connected_portable(inputs, outputs)
             return Cost(x[1].elements, cycles, 200, x[1].size_bytes + 12 * outputs, 0)
-        cycles = timing.fully_connected_simd(inputs, outputs) + timing.clamp_cycles(outputs, self.act_min, self.act_max)
-        return Cost(x[1].elements, cycles, 170, gemm_stream_bytes(outputs, inputs), v.scratch_bytes)
+        cycles = timing.gemm_quads(inputs, outputs) + timing.clamp_cycles(outputs, self.act_min, self.act_max)
+        return Cost(x[1].elements, cycles, 900, gemm_stream_bytes(outputs, inputs, 4), 0)
 
     def overlap(self, v: Variant, *x: TensorType) -> tuple[Overlap | None, ...]:
-        return (Overlap.anywhere() if v.kernel_file == DSP else None,)
+        return (None,)
 
     def rows_needed(self, out_rows: Range, *x: TensorType) -> tuple[Range, ...]:
         return (Range(0, x[0].shape[0]),)
 
     def pack(self, v: Variant, types: Types, weights: Const, bias: Const) -> tuple[Packed, ...]:
-        scale = scaling.multipliers(types[0], types[1], self.out, types[1].shape[0], self.rounding)
         if v.kernel_file == DSP:
-            folded = scaling.folded_bias(weights.data, bias, types[0].quant.zero_point)
-            return (Packed("stream", gemm_stream(weights.data, folded, scale.multiplier)),)
+            return (Packed("stream", gemm_stream(weights.data, self._constants(types, weights, bias), 4)),)
+        scale = scaling.multipliers(types[0], types[1], self.out, types[1].shape[0], self.rounding)
         return (
             Packed("weights", weights.data), Packed("bias", bias.data),
             Packed("multiplier", scale.multiplier), Packed("shift", scale.shift),
         )  # fmt: skip
 
     def kernel_c(self, v: Variant, w: CWriter, symbol: str) -> None:
-        w.line(f"static TM_SEPARATE void {symbol}(const int8_t *x, int8_t *y, int32_t inputs, int32_t outputs,")
         if v.kernel_file == DSP:
-            with w.block("    const tm_output *out, const int32_t *stream, void *scratch)"):
-                w.line("tm_fully_connected_s8_dsp(x, y, inputs, outputs, out, stream, scratch);")
+            flags = f"{int('signed' in v.name)}, {int('clamped' in v.name)}"
+            with w.block(f"static TM_SEPARATE void {symbol}(const tm_fully_connected *p, const int8_t *x, int8_t *y)"):
+                w.line(f"tm_fully_connected_s8_dsp(p, x, y, {flags});")
             return
+        w.line(f"static TM_SEPARATE void {symbol}(const int8_t *x, int8_t *y, int32_t inputs, int32_t outputs,")
         w.line("    const tm_output *out, int32_t in_zero_point, const int8_t *weights, const int32_t *bias,")
         with w.block("    const int32_t *multiplier, const int32_t *shift)"):
             w.line("tm_fully_connected_s8(x, y, inputs, outputs, out, in_zero_point, weights, bias, multiplier, shift,")
@@ -94,11 +109,15 @@ class FullyConnected:
 
     def emit_c(self, v: Variant, w: CWriter, call: Call) -> None:
         outputs, inputs = call.input_types[1].shape
-        zero_point = () if v.kernel_file == DSP else (str(call.input_types[0].quant.zero_point),)
-        scratch = (call.scratch,) if v.kernel_file == DSP else ()
+        if v.kernel_file == DSP:
+            values = (call.consts[0], inputs, outputs, self.act_min, self.act_max)
+            w.line(f"static const tm_fully_connected p = {{{', '.join(map(str, values))}}};")
+            w.line(f"{call.kernel}(&p, {call.inputs[0]}, {call.outputs[0]});")
+            return
+        zero_point = call.input_types[0].quant.zero_point
         w.line(f"static const tm_output output = {scaling.output_initialiser(self.out, self.act_min, self.act_max)};")
-        w.line(f"{call.kernel}({call.inputs[0]}, {call.outputs[0]}, {inputs}, {outputs}, &output,")
-        w.line(f"    {', '.join([*zero_point, *call.consts, *scratch])});")
+        w.line(f"{call.kernel}({call.inputs[0]}, {call.outputs[0]}, {inputs}, {outputs}, &output, {zero_point},")
+        w.line(f"    {', '.join(call.consts)});")
 
     @classmethod
     def cases(cls) -> Iterable[Case]:

@@ -1,8 +1,36 @@
-"""Packing for the matrix-product kernels: the stream that `gemm_tile.h` describes."""
+"""Packing for the matrix-product kernels: the streams that `gemm_tile.h` and `gemm_quad.h` describe.
+
+The arithmetic. SMLAD adds two products of int16 pairs, so int8 weights must be widened first; the kernels widen only
+every other one. Taps x0, x1 with weights w0, w1 share one half-word H = 256 * w0 - w1. With
+
+    low = x0 + 128,   both = -(256 * x1 + x0 + 129),   E = the low byte of H, sign extended = -w1
+
+all of which fit 16 bits for every int8 x, the cross products cancel:
+
+    low * H + both * E = 256 * (x0 * w0 + x1 * w1) + 128 * 256 * w0 + w1
+
+The last two terms are constant and go into the bias. Accumulators are therefore 256 times the sum of products
+(`SCALE_BITS`), which is what `requantize_scaled` wants; they wrap at 32 bits on the way, so only the final sum has to
+fit, which `stream_constants` proves from the weights.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields, replace
+
 import numpy as np
+
+from tinyml.ir.requantize import Rounding
+from tinyml.ir.requantize_scaled import ScaledRequantization, scaled_requantization
+from tinyml.ir.tensor import Const
+from tinyml.ops.scaling import Multipliers
+
+SCALE_BITS = 8
+ROUND = 8
+"""Groups of four taps that one round of the kernels' inner loops holds."""
+
+_NEGATIVE_FIX = 1 << (SCALE_BITS - 1) << 8
+"""What the signed kernels take from negative sums, in the bits of `right` that a shift does not look at."""
 
 
 def groups_of(taps: int) -> int:
@@ -10,22 +38,77 @@ def groups_of(taps: int) -> int:
     return -(-taps // 4)
 
 
-def gemm_stream(weights: np.ndarray, bias: np.ndarray, multiplier: np.ndarray) -> np.ndarray:
-    """int32 stream from weights int8 [channels, taps], folded bias and multiplier int32 [channels].
+def rounds_of(taps: int) -> tuple[int, int]:
+    """(rounds less one, groups left out of the first round) as the kernels' structs want them."""
+    rounds = -(-groups_of(taps) // ROUND)
+    return rounds - 1, rounds * ROUND - groups_of(taps)
 
-    Per pair of channels: 2 biases, 2 words of four weights per group, 2 multipliers; missing channels and taps are 0.
+
+@dataclass(frozen=True)
+class StreamConstants:
+    """Per channel: int32 bias (scaled, folded) and requantisation."""
+
+    bias: np.ndarray
+    scale: ScaledRequantization
+
+    def of(self, channels: list[int]) -> StreamConstants:
+        """The constants of some channels, in the order given."""
+        scale = ScaledRequantization(*(getattr(self.scale, f.name)[channels] for f in fields(self.scale)))
+        return StreamConstants(self.bias[channels], scale)
+
+
+def stream_constants(
+    weights: np.ndarray, bias: Const, in_zero_point: int, scale: Multipliers, rounding: Rounding, out_zero_point: int
+) -> StreamConstants | None:
+    """Constants for int8 `weights` [channels, taps], or None where this arithmetic does not hold them.
+
+    It does not for weights of -128, or when a sum of products can reach 2**23.
+    """
+    wide = weights.astype(np.int64)
+    if wide.size and wide.min() < -127:
+        return None
+    positive, negative = np.maximum(wide, 0).sum(axis=1), np.minimum(wide, 0).sum(axis=1)
+    base = bias.data.astype(np.int64) - in_zero_point * wide.sum(axis=1)
+    highest, lowest = base + 127 * positive - 128 * negative, base - 128 * positive + 127 * negative
+    largest = int(max(np.abs(highest).max(), np.abs(lowest).max(), 1))
+    scaled = scaled_requantization(scale.multiplier, scale.shift, rounding, out_zero_point, SCALE_BITS, largest)
+    if scaled is None:
+        return None
+    filled = np.zeros((len(wide), 4 * groups_of(wide.shape[1])), np.int64)
+    filled[:, : wide.shape[1]] = wide
+    constant = 256 * 128 * filled[:, 0::2].sum(axis=1) + filled[:, 1::2].sum(axis=1)
+    fixed = np.where(scale.shift < 0, scaled.right | _NEGATIVE_FIX, scaled.right)
+    return StreamConstants(_wrap(256 * base - constant), replace(scaled, right=fixed.astype(np.int32)))
+
+
+def gemm_stream(weights: np.ndarray, constants: StreamConstants, together: int) -> np.ndarray:
+    """int32 stream from int8 `weights` [channels, taps], `together` channels (2 or 4) side by side.
+
+    Per `together` channels: their biases, one word of weights each per group, then (multiplier, offset, right) each.
+    Missing taps are 0. The last block of an odd number of channels, taken by two, repeats the channel before; missing
+    channels of a last block of four are 0.
     """
     channels, taps = weights.shape
-    pairs, groups = -(-channels // 2), groups_of(taps)
-    filled = np.zeros((2 * pairs, 4 * groups), np.int8)
+    if together == 2 and channels % 2:
+        order = [*range(channels - 1), channels - 2, channels - 1]
+        weights, constants, channels = weights[order], constants.of(order), channels + 1
+    blocks, groups = -(-channels // together), groups_of(taps)
+    filled = np.zeros((together * blocks, 4 * groups), np.int64)
     filled[:channels, :taps] = weights
-    words = filled.view("<i4").reshape(pairs, 2, groups).transpose(0, 2, 1).reshape(pairs, 2 * groups)
-    ends = np.zeros((2, 2 * pairs), np.int32)
-    ends[0, :channels], ends[1, :channels] = bias, multiplier
-    columns = [ends[0].reshape(pairs, 2), words, ends[1].reshape(pairs, 2)]
+    halves = (256 * filled[:, 0::2] - filled[:, 1::2]).astype("<i2")
+    words = halves.view("<i4").reshape(blocks, together, groups).transpose(0, 2, 1).reshape(blocks, together * groups)
+    ends = np.zeros((together * blocks, 4), np.int32)
+    ends[:channels, 0], ends[:channels, 1] = constants.bias, constants.scale.multiplier
+    ends[:channels, 2], ends[:channels, 3] = constants.scale.offset, constants.scale.right
+    columns = [ends[:, 0].reshape(blocks, together), words, ends[:, 1:].reshape(blocks, 3 * together)]
     return np.concatenate(columns, axis=1).ravel().astype(np.int32)
 
 
-def gemm_stream_bytes(channels: int, taps: int) -> int:
+def gemm_stream_bytes(channels: int, taps: int, together: int) -> int:
     """Size of `gemm_stream`'s result, from shapes alone."""
-    return -(-channels // 2) * (16 + 8 * groups_of(taps))
+    return -(-channels // together) * together * (16 + 4 * groups_of(taps))
+
+
+def _wrap(values: np.ndarray) -> np.ndarray:
+    """int64 to int32 modulo 2**32."""
+    return (values & 0xFFFFFFFF).astype(np.uint32).view(np.int32)

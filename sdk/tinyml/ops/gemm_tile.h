@@ -1,25 +1,29 @@
-/* The inner tile of convolutions as a matrix product: three pixels times all pairs of output channels.
+/* The inner tile of convolutions as a matrix product: three pixels times pairs of output channels.
  *
- * columns: for every group of four taps six words: the even taps (0, 2) of the three pixels as int16 pairs, then
- *   the odd taps (1, 3) of the three.
- * stream: for every pair of output channels: two biases, then per group the four int8 weights of either channel as
- *   one word each, then two multipliers. Written by gemm_packing.py.
- * Every output is saturate(zero_point + round(accumulator * multiplier / 2**32)). */
+ * columns: for every group of four taps six words, written by gemm_expand.h: the word `low` of the three pixels, then
+ *   the word `both` of the three.
+ * stream: for every pair of output channels two biases, then per group one word of either channel's four weights,
+ *   then multiplier, offset and right shift of the first and of the second. Written by gemm_packing.py, which
+ *   explains the arithmetic: accumulators are 256 times the sum of products.
+ * Every output is saturate(((accumulator * multiplier >> 32) + offset) >> (right & 255)); the signed tile takes
+ * right >> 8 away before the shift where the accumulator is negative (needs_negative_fix of requantize_scaled.py). */
 #ifndef TM_GEMM_TILE_H
 #define TM_GEMM_TILE_H
 
 #include <stdint.h>
 
-/* The assembly reads the members in this order. */
+#define TM_GEMM_UNROLL 8
+
+/* The assembly reads the members in this order. Pixels that are not wanted get the place of the one before them: the
+ * third is stored first. */
 typedef struct {
-    const uint32_t *columns;
-    const uint32_t *columns_end;
-    int8_t *y;          /* first pixel, first channel */
-    int32_t y_stride;   /* bytes from one pixel to the next */
-    int32_t zero_point;
-    int32_t odd_groups; /* 1 if the number of groups is odd */
+    const uint32_t *columns; /* less 24 bytes for each group that the first round leaves out */
+    int8_t *y;               /* first pixel, first channel */
+    int32_t second, third;   /* bytes from the first pixel to the others */
     const int32_t *stream;
     const int32_t *stream_end;
+    int32_t rounds;  /* rounds of TM_GEMM_UNROLL groups, less one */
+    int32_t skipped; /* groups left out of the first round */
 } tm_gemm_tile;
 
 #if defined(__ARM_FEATURE_DSP)

@@ -3,35 +3,40 @@
 #define TM_GEMM_TILE_PORTABLE_H
 
 #include "attributes.h"
+#include "gemm_products_portable.h"
 #include "gemm_tile.h"
 #include "simd.h"
 
-static TM_SEPARATE void tm_gemm_tile3(const tm_gemm_tile *tile)
+TM_INLINE void tm_gemm_tile_portable(const tm_gemm_tile *tile, const int negative_fix)
 {
+    const int32_t groups = (tile->rounds + 1) * TM_GEMM_UNROLL - tile->skipped;
+    const uint32_t *columns = tile->columns + 6 * tile->skipped;
+    const int32_t place[3] = {0, tile->second, tile->third};
     int8_t *y = tile->y;
     for (const int32_t *stream = tile->stream; stream != tile->stream_end; y += 2) {
-        int32_t acc[3][2];
-        for (int pixel = 0; pixel < 3; pixel++) {
-            acc[pixel][0] = stream[0];
-            acc[pixel][1] = stream[1];
-        }
-        stream += 2;
-        for (const uint32_t *column = tile->columns; column != tile->columns_end; column += 6) {
+        const int32_t *end = stream + 2 + 2 * groups;
+        for (int pixel = 2; pixel >= 0; pixel--) {
             for (int channel = 0; channel < 2; channel++) {
-                const uint32_t weights = (uint32_t)*stream++;
-                for (int pixel = 0; pixel < 3; pixel++) {
-                    acc[pixel][channel] = tm_smlad(column[pixel], tm_sxtb16(weights), acc[pixel][channel]);
-                    acc[pixel][channel] = tm_smlad(column[3 + pixel], tm_sxtb16_ror8(weights), acc[pixel][channel]);
+                uint32_t acc = (uint32_t)stream[channel];
+                for (int32_t g = 0; g < groups; g++) {
+                    const uint32_t weights = (uint32_t)stream[2 + 2 * g + channel];
+                    acc = tm_gemm_products(columns[6 * g + pixel], columns[6 * g + 3 + pixel], weights, acc);
                 }
+                y[place[pixel] + channel] = tm_gemm_output((int32_t)acc, end + 3 * channel, negative_fix);
             }
         }
-        for (int pixel = 0; pixel < 3; pixel++) {
-            int8_t *cell = y + pixel * tile->y_stride;
-            cell[0] = tm_saturate_s8(tm_smmlar(acc[pixel][0], stream[0], tile->zero_point));
-            cell[1] = tm_saturate_s8(tm_smmlar(acc[pixel][1], stream[1], tile->zero_point));
-        }
-        stream += 2;
+        stream = end + 6;
     }
+}
+
+static inline void tm_gemm_tile3(const tm_gemm_tile *tile)
+{
+    tm_gemm_tile_portable(tile, 0);
+}
+
+static inline void tm_gemm_tile3_signed(const tm_gemm_tile *tile)
+{
+    tm_gemm_tile_portable(tile, 1);
 }
 
 #endif

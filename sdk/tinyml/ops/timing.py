@@ -25,22 +25,29 @@ def clamp_cycles(outputs: int, low: int, high: int) -> int:
     return 0 if (low, high) == (-128, 127) else _CLAMP * outputs
 
 
+def gemm_quads(taps: int, channels: int) -> int:
+    """One pixel, four channels at a time."""
+    groups = _up(taps, 4)
+    return int(60 + _up(channels, 4) * (63 + 21 * groups + 6 * _up(groups, 8)))
+
+
+def conv2d_pixels(w: Window) -> int:
+    return w.out_pixels * (20 + gemm_quads(w.taps, w.out_c))
+
+
 def conv2d_simd(w: Window) -> int:
-    groups, blocks, singles = _up(w.taps, 4), w.out_pixels // 3, w.out_pixels % 3
-    pairs, odd = w.out_c // 2, w.out_c % 2
-    tiles = blocks * pairs * (27 * groups + 6.3 * _up(groups, 2))
-    last_channel = blocks * odd * 3 * (12 + 20 * groups)
+    groups, tiles = _up(w.taps, 4), _up(w.out_pixels, 3)
+    products = tiles * _up(w.out_c, 2) * (68 + 24 * groups + 6 * (_up(groups, 8) - 1))
+    expand = tiles * (90 + 27 * groups)
     if w.is_pointwise:
-        pixels = 66 * (blocks + singles) + 24 * groups * (blocks + singles)
-        single = singles * _up(w.out_c, 2) * (16 + 18 * groups)
-        return int(70 + pixels + tiles + 47 * blocks * pairs + single + last_channel)
-    edge = sum(not 0 <= x * w.stride_w - w.pad_left <= w.in_w - w.kernel_w for x in range(w.out_w)) * w.out_h
+        return int(100 + products + expand)
     run = w.kernel_w * w.in_c
-    inner_row, edge_row = 17.5 + 10.9 * (run % 4), 3.5 * w.kernel_w + 6.8 * run
-    unfold = w.kernel_h * ((w.out_pixels - edge) * inner_row + edge * edge_row)
-    pixels = 226 * (blocks + singles) + 10.8 * groups * w.out_pixels
-    single = singles * _up(w.out_c, 2) * (26 + 22 * groups)
-    return int(pixels + unfold + tiles + 42 * blocks * pairs + single + last_channel)
+    if run % 4 == 0:
+        edge = sum(not 0 <= x * w.stride_w - w.pad_left <= w.in_w - w.kernel_w for x in range(w.out_w)) * w.out_h
+        unfold = edge * w.kernel_h * (40 + 2 * run) + tiles * 30 * w.kernel_h
+    else:
+        unfold = w.out_pixels * w.kernel_h * (40 + 2 * run)
+    return int(100 + products + expand + unfold)
 
 
 def conv2d_portable(w: Window) -> int:
@@ -66,11 +73,6 @@ def depthwise_simd(w: Window, planes: int, plane_bytes: int, fast: bool) -> int:
 
 def depthwise_portable(w: Window) -> int:
     return int(w.out_pixels * w.out_c * (7.5 + 14.4 * w.kernel_h * w.kernel_w))
-
-
-def fully_connected_simd(inputs: int, outputs: int) -> int:
-    groups, pairs = _up(inputs, 4), _up(outputs, 2)
-    return int(8 + 14 * groups + pairs * (35 + 17.7 * groups))
 
 
 def fully_connected_portable(inputs: int, outputs: int) -> int:

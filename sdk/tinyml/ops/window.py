@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import astuple, dataclass
+from functools import lru_cache
 
 import numpy as np
 
-from tinyml.ir.op import GraphError, Range
+from tinyml.ir.op import GraphError, Overlap, Range
 
 _MOST = 2**15  # dimensions stay far below what int32 index arithmetic in the kernels can hold
 
@@ -70,6 +71,19 @@ class Window:
         return same_size and (self.kernel_h, self.kernel_w, self.stride_h, self.stride_w) == (1, 1, 1, 1)
 
     @property
+    def is_one_window(self) -> bool:
+        """One output pixel whose window is the whole input, in the input's order."""
+        return (self.in_h, self.in_w, 1, 1) == (self.kernel_h, self.kernel_w, self.out_h, self.out_w)
+
+    def overlap_of_tiles(self, pixels: int) -> Overlap:
+        """The bound for kernels that read all windows of `pixels` output pixels before they write these pixels.
+
+        After the pixels [0, end) have been written, the smallest input byte that a later window reads must still be
+        intact. Rows and columns outside the input are not read.
+        """
+        return _overlap_of_tiles(self, pixels)
+
+    @property
     def c_initialiser(self) -> str:
         return "{" + ", ".join(map(str, astuple(self))) + "}"
 
@@ -96,3 +110,15 @@ class Window:
         start = out_rows.start * self.stride_h - self.pad_top
         stop = (out_rows.stop - 1) * self.stride_h - self.pad_top + (self.kernel_h - 1) * self.dilation_h + 1
         return Range(max(0, start), min(self.in_h, stop))
+
+
+@lru_cache(maxsize=4096)
+def _overlap_of_tiles(w: Window, pixels: int) -> Overlap:
+    rows = np.clip(np.arange(w.out_h) * w.stride_h - w.pad_top, 0, None)
+    columns = np.clip(np.arange(w.out_w) * w.stride_w - w.pad_left, 0, None)
+    first = ((rows[:, None] * w.in_w + columns[None, :]) * w.in_c).ravel()
+    still_needed = np.minimum.accumulate(first[::-1])[::-1]
+    ends = np.arange(pixels, w.out_pixels, pixels)
+    if not len(ends):
+        return Overlap.anywhere()
+    return Overlap(int(np.max(ends * w.out_c - still_needed[ends])))

@@ -1,0 +1,56 @@
+/* A matrix product for one pixel: one row of int8 inputs times four output channels at a time.
+ *
+ * x: the inputs, word aligned, read in whole words; weights of missing taps are 0.
+ * stream: for every four output channels four biases, then per group of four taps one word of each channel's weights,
+ *   then multiplier, offset and right shift of each. Missing channels of the last four are 0 and not stored.
+ * Arithmetic as in gemm_tile.h. */
+#ifndef TM_GEMM_QUAD_H
+#define TM_GEMM_QUAD_H
+
+#include <stdint.h>
+
+#include "attributes.h"
+
+#define TM_GEMM_QUAD_UNROLL 8
+
+/* The assembly reads the members in this order. */
+typedef struct {
+    const int8_t *x; /* less 4 bytes for each group that the first round leaves out */
+    int8_t *y;
+    int8_t *y_end;
+    const int32_t *stream;
+    int32_t rounds;  /* rounds of TM_GEMM_QUAD_UNROLL groups, less one */
+    int32_t skipped; /* groups left out of the first round */
+} tm_gemm_quad;
+
+#if defined(__ARM_FEATURE_DSP)
+#include "gemm_quad_armv7em.h"
+#else
+#include "gemm_quad_portable.h"
+#endif
+
+TM_INLINE tm_gemm_quad tm_gemm_quad_of(const int32_t *stream, int32_t taps)
+{
+    const int32_t groups = (taps + 3) / 4;
+    const int32_t rounds = (groups + TM_GEMM_QUAD_UNROLL - 1) / TM_GEMM_QUAD_UNROLL;
+    tm_gemm_quad quad = {0};
+    quad.stream = stream;
+    quad.rounds = rounds - 1;
+    quad.skipped = rounds * TM_GEMM_QUAD_UNROLL - groups;
+    return quad;
+}
+
+/* y[0 .. outputs) from one row of inputs. `negative_fix` is a constant. */
+TM_INLINE void tm_gemm_quad_run(tm_gemm_quad *quad, const int8_t *x, int8_t *y, int32_t outputs, const int negative_fix)
+{
+    quad->x = x - 4 * quad->skipped;
+    quad->y = y;
+    quad->y_end = y + outputs;
+    if (negative_fix) {
+        tm_gemm_quads_signed(quad);
+    } else {
+        tm_gemm_quads(quad);
+    }
+}
+
+#endif
