@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -27,6 +28,7 @@ from tinyml.ops.window import Window
 Types = tuple[TensorType, ...]
 PORTABLE = "conv2d_s8.h"
 DSP = "conv2d_s8_dsp.h"
+_SHORT_RUN = 16  # kernel rows of fewer bytes are copied by unrolled code of their own
 
 
 def _together(v: Variant) -> int:
@@ -89,8 +91,9 @@ class Conv2d:
         if w.out_c > 1 and w.is_pointwise:
             found.append(Variant(f"conv2d_1x1_s8_dsp{ending}", DSP, 24 * groups_of(w.taps)))
         elif w.out_c > 1:
-            words = "_words" * (w.kernel_w * w.in_c % 4 == 0)
-            found.append(Variant(f"conv2d{words}_s8_dsp{ending}", DSP, 36 * groups_of(w.taps)))
+            run = w.kernel_w * w.in_c
+            shape = "_words" * (run % 4 == 0) + f"_run{run}" * (run < _SHORT_RUN)
+            found.append(Variant(f"conv2d{shape}_s8_dsp{ending}", DSP, 36 * groups_of(w.taps)))
         return tuple(reversed(found))
 
     def _scaled(self, x: tuple[TensorType, ...], largest: int) -> ScaledRequantization | None:
@@ -147,7 +150,8 @@ class Conv2d:
             if "pixels" in v.name:
                 w.line(f"tm_conv2d_pixels_s8_dsp(p, x, y, first, stop, {flags[0]}, {flags[1]});")
             else:
-                flags = [int("1x1" in v.name), int("words" in v.name), *flags]
+                run = re.search(r"_run(\d+)", v.name)
+                flags = [int("1x1" in v.name), int("words" in v.name), int(run[1]) if run else 0, *flags]
                 w.line(f"tm_conv2d_s8_dsp(p, x, y, scratch, first, stop, {', '.join(map(str, flags))});")
 
     def params_c(self, v: Variant, types: Types, in_ring: int, consts: tuple[str, ...]) -> tuple[str, str]:

@@ -29,48 +29,66 @@ static inline const int8_t *tm_conv2d_row(const tm_conv2d *p, const int8_t *x, i
     return x + (slot >= p->in_ring ? slot - p->in_ring : slot) * p->in_w * p->in_c;
 }
 
-static inline int8_t *tm_fill_bytes(int8_t *to, int32_t value, int32_t count)
+/* `count` is a constant or at least 4. */
+TM_INLINE int8_t *tm_copy_run(int8_t *to, const int8_t *from, int32_t count)
 {
-    for (; count > 0; count--) {
-        *to++ = (int8_t)value;
+    if (count < 4) {
+        for (int32_t i = 0; i < count; i++) {
+            to[i] = from[i];
+        }
+        return to + count;
     }
-    return to;
-}
-
-static inline int8_t *tm_copy_bytes(int8_t *to, const int8_t *from, int32_t count)
-{
     int32_t done = 0;
     for (; done + 4 <= count; done += 4) {
         tm_store_word(to + done, tm_load_word(from + done));
     }
-    if (done < count && count >= 4) { /* the last word once more, shifted: nothing behind the run is touched */
+    if (done < count) { /* the last word ends with the run: nothing behind it is touched */
         tm_store_word(to + count - 4, tm_load_word(from + count - 4));
-        done = count;
-    }
-    for (; done < count; done++) {
-        to[done] = from[done];
     }
     return to + count;
 }
 
 /* The window whose first cell is (top, left), row by row, with the zero point outside the input. */
-static TM_SEPARATE void tm_conv2d_unfold(const tm_conv2d *p, const int8_t *x, int32_t top, int32_t left,
-                                         int32_t wrapped, int8_t *to)
+static TM_SEPARATE TM_UNUSED void tm_conv2d_unfold_edge(const tm_conv2d *p, const int8_t *x, int32_t top, int32_t left,
+                                                        int32_t wrapped, int8_t *to)
 {
-    const int32_t channels = p->in_c;
-    const int32_t before = left < 0 ? -left : 0;
-    const int32_t room = p->in_w - left;
-    const int32_t inside = (room < p->kernel_w ? room : p->kernel_w) - before;
+    const int32_t first = left < 0 ? -left * p->in_c : 0;
+    const int32_t room = (p->in_w - left) * p->in_c;
+    const int32_t run = p->kernel_w * p->in_c;
+    const int32_t inside = (room < run ? room : run) - first;
+    const uint32_t zeros = 0x01010101U * (uint8_t)p->in_zero_point;
+    for (int32_t i = 0; i < p->kernel_h * run; i += 4) { /* up to a whole group, as the patches are */
+        tm_store_word(to + i, zeros);
+    }
     for (int32_t ky = 0; ky < p->kernel_h; ky++) {
-        if (top < 0 || top >= p->in_h) {
-            to = tm_fill_bytes(to, p->in_zero_point, p->kernel_w * channels);
-        } else {
-            const int8_t *row = tm_conv2d_row(p, x, top, wrapped);
-            to = tm_fill_bytes(to, p->in_zero_point, before * channels);
-            to = tm_copy_bytes(to, row + (left + before) * channels, inside * channels);
-            to = tm_fill_bytes(to, p->in_zero_point, (p->kernel_w - before - inside) * channels);
+        if (top >= 0 && top < p->in_h) {
+            (void)tm_copy_run(to + first, tm_conv2d_row(p, x, top, wrapped) + left * p->in_c + first, inside);
         }
+        to += run;
         top += p->dilation_h;
+    }
+}
+
+/* Such a window into int8; `run` is the length of a kernel row, a constant for short ones. */
+TM_INLINE void tm_conv2d_unfold(const tm_conv2d *p, const int8_t *x, int32_t top, int32_t left, int32_t wrapped,
+                                const int32_t run, int8_t *to)
+{
+    const int32_t reach = (p->kernel_h - 1) * p->dilation_h;
+    if (top < 0 || left < 0 || top + reach >= p->in_h || left + p->kernel_w > p->in_w) {
+        tm_conv2d_unfold_edge(p, x, top, left, wrapped, to);
+        return;
+    }
+    if (p->in_ring < p->in_h) {
+        for (int32_t ky = 0; ky < p->kernel_h; ky++) {
+            to = tm_copy_run(to, tm_conv2d_row(p, x, top + ky * p->dilation_h, wrapped) + left * p->in_c, run);
+        }
+        return;
+    }
+    const int32_t step = p->dilation_h * p->in_w * p->in_c;
+    const int8_t *from = x + (top * p->in_w + left) * p->in_c;
+    for (int32_t ky = p->kernel_h; ky > 0; ky--) {
+        to = tm_copy_run(to, from, run);
+        from += step;
     }
 }
 
@@ -121,14 +139,15 @@ TM_INLINE void tm_conv2d_tile(tm_gemm_tile *tile, const tm_conv2d *p, const int3
     }
 }
 
-/* Constants: `pointwise` for 1x1 at stride 1 without padding, `words` where kernel rows are whole groups, `clamped`
- * where the activation range is not what saturation gives. */
+/* Constants: `pointwise` for 1x1 at stride 1 without padding, `words` where kernel rows are whole groups,
+ * `run_bytes` the length of a kernel row where it is short, else 0, `clamped` where the activation range is not what saturation gives. */
 TM_INLINE void tm_conv2d_s8_dsp(const tm_conv2d *p, const int8_t *x, int8_t *y, void *scratch, int32_t first,
-                                int32_t stop, const int pointwise, const int words, const int negative_fix,
-                              const int clamped)
+                                int32_t stop, const int pointwise, const int words, const int run_bytes,
+                              const int negative_fix, const int clamped)
 {
     const int32_t taps = pointwise ? p->in_c : p->kernel_h * p->kernel_w * p->in_c;
     const int32_t groups = (taps + 3) / 4;
+    const int32_t run = run_bytes != 0 ? run_bytes : p->kernel_w * p->in_c;
     const int32_t pixels = (stop - first) * p->out_w;
     const int32_t rounds = (groups + TM_GEMM_UNROLL - 1) / TM_GEMM_UNROLL;
     uint32_t *columns = (uint32_t *)scratch;
@@ -158,7 +177,7 @@ TM_INLINE void tm_conv2d_s8_dsp(const tm_conv2d *p, const int8_t *x, int8_t *y, 
         } else {
             int8_t *patches = (int8_t *)(columns + 6 * groups);
             for (int32_t i = 0; i < block; i++) {
-                tm_conv2d_unfold(p, x, top, left, wrapped, patches + 4 * groups * i);
+                tm_conv2d_unfold(p, x, top, left, wrapped, run, patches + 4 * groups * i);
                 left += p->stride_w;
                 ox++;
                 if (ox == p->out_w) {
