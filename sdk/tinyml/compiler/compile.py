@@ -8,7 +8,7 @@ from pathlib import Path
 
 import tinyml.ops  # noqa: F401  (registers the operators)
 from tinyml.board import Isa
-from tinyml.compiler.emit import LAYER_CODE_BYTES, Layer, emit_files
+from tinyml.compiler.emit import LAYER_CODE_BYTES, Program, emit_files
 from tinyml.compiler.passes import constant_channels, dead_nodes
 from tinyml.compiler.plan import Plan
 from tinyml.compiler.schedule import schedule
@@ -39,6 +39,7 @@ class LayerInfo:
     in_offset: int
     out_offset: int
     scratch_bytes: int
+    calls: int = 1  # of its function in one inference: rows, where layers run row by row
 
 
 @dataclass(frozen=True)
@@ -93,25 +94,29 @@ def compile_graph(graph: Graph, isa: Isa, *, prefix: str = "m", taps: bool = Fal
     if not graph.inputs:
         raise GraphError(f"graph `{graph.name}` has no input")
     guard_bytes = 16 if canary else 0
-    layers, plan, buffers = schedule(graph, isa, prefix, keep_all=taps or canary, guard_bytes=guard_bytes)
-    files = emit_files(graph, layers, plan, buffers, prefix)
+    planned = schedule(graph, isa, keep_all=taps or canary, guard_bytes=guard_bytes)
+    program = Program.of(graph, planned, prefix)
     return Compiled(
         graph.name, prefix, isa, tuple(graph.types[v] for v in graph.inputs),
-        tuple(graph.types[v] for v in graph.outputs), plan, _layer_infos(layers, plan, buffers), files,
-        {v: (plan[b].offset, graph.types[v]) for v, b in buffers.items()}, guard_bytes,
+        tuple(graph.types[v] for v in graph.outputs), planned.plan, _layer_infos(program), emit_files(program),
+        {v: (p.offset, graph.types[v]) for v, p in program.places.items() if not p.rows}, guard_bytes,
     )  # fmt: skip
 
 
-def _layer_infos(layers: tuple[Layer, ...], plan: Plan, buffers: Mapping[str, str]) -> tuple[LayerInfo, ...]:
+def _layer_infos(program: Program) -> tuple[LayerInfo, ...]:
     infos = []
     seen: set[str] = set()
-    for layer in layers:
+    for layer in program.layers:
         shared = layer.cost.code_bytes if layer.kernel not in seen else 0
         seen.add(layer.kernel)
+        kind, cycles, calls = program.graph.types[layer.node.outputs[0]], layer.cost.cycles, 1
+        if layer.chain is not None:
+            cycles = layer.node.op.row_cycles(layer.variant, *program.graph.input_types(layer.node))
+            calls = kind.shape[1]
         infos.append(LayerInfo(
             layer.node.name, layer.symbol, layer.node.op.ir_name, layer.variant.name, layer.cost.macs,
-            layer.cost.cycles, LAYER_CODE_BYTES + shared, layer.weight_bytes, plan[buffers[layer.reads[0]]].offset,
-            plan[buffers[layer.node.outputs[0]]].offset, layer.variant.scratch_bytes,
+            cycles, LAYER_CODE_BYTES + shared, layer.weight_bytes, program.places[layer.reads[0]].offset,
+            program.places[layer.node.outputs[0]].offset, layer.variant.scratch_bytes, calls,
         ))  # fmt: skip
     return tuple(infos)
 

@@ -10,20 +10,21 @@ from pathlib import Path
 import tinyml.ir
 import tinyml.ops
 from tinyml.compiler.interface import accessor, header, sides
-from tinyml.compiler.plan import Plan
+from tinyml.compiler.row_streaming import RowChain, RowStage
+from tinyml.compiler.schedule import Schedule
 from tinyml.ir.cwriter import C_TYPES, CWriter
 from tinyml.ir.graph import Graph, Node
 from tinyml.ir.op import Call, Cost, Packed, Variant
 from tinyml.ir.tensor import TensorType
 
-KERNEL_DIRS = (Path(tinyml.ops.__file__).parent, Path(tinyml.ir.__file__).parent)
+KERNEL_DIRS = (Path(tinyml.ops.__file__).parent, Path(tinyml.ir.__file__).parent, Path(__file__).parent)
 _INCLUDE = re.compile(r'^#include "([^"]+)"', re.MULTILINE)
 LAYER_CODE_BYTES = 40  # a layer's own function: a few loads of literals and one call
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A node as it is emitted."""
+    """A node as it is emitted; `chain` when it runs by rows."""
 
     node: Node
     variant: Variant
@@ -33,32 +34,81 @@ class Layer:
     kernel: str
     packed: tuple[Packed, ...]
     index: int
-
-    @classmethod
-    def of(cls, graph: Graph, node: Node, variant: Variant, index: int, prefix: str) -> Layer:
-        kinds = graph.input_types(node)
-        packed = node.op.pack(variant, kinds, *graph.constants(node))
-        return cls(node, variant, node.op.cost(variant, *kinds), graph.activations(node),
-                   f"{prefix}_layer_{index:02d}_{node.name}", f"{prefix}_k_{variant.name}", packed, index)  # fmt: skip
+    chain: RowChain | None
 
     @property
     def weight_bytes(self) -> int:
         return sum(p.data.nbytes for p in self.packed)
 
+    @property
+    def stage(self) -> RowStage | None:
+        """Its place in the chain."""
+        return next((s for s in self.chain.stages if s.node == self.node.name), None) if self.chain else None
 
-def emit_files(
-    graph: Graph, layers: Sequence[Layer], plan: Plan, buffers: Mapping[str, str], prefix: str
-) -> dict[str, str]:
+
+@dataclass(frozen=True)
+class Place:
+    """Where a value lies in the arena: `rows` of it when it is a ring of rows, else 0."""
+
+    offset: int
+    size: int
+    rows: int = 0
+
+
+@dataclass(frozen=True)
+class Program:
+    """Everything that is written into the sources: layers in execution order, and where values lie."""
+
+    graph: Graph
+    prefix: str
+    schedule: Schedule
+    layers: tuple[Layer, ...]
+    places: Mapping[str, Place]
+
+    @classmethod
+    def of(cls, graph: Graph, schedule: Schedule, prefix: str) -> Program:
+        nodes = [n for n in graph.nodes if schedule.variants[n.name].kernel_file]
+        layers = tuple(_layer(graph, node, schedule, index, prefix) for index, node in enumerate(nodes))
+        return cls(graph, prefix, schedule, layers, _places(graph, schedule))
+
+
+def _layer(graph: Graph, node: Node, schedule: Schedule, index: int, prefix: str) -> Layer:
+    kinds, variant = graph.input_types(node), schedule.variants[node.name]
+    packed = node.op.pack(variant, kinds, *graph.constants(node))
+    return Layer(node, variant, node.op.cost(variant, *kinds), graph.activations(node),
+                 f"{prefix}_layer_{index:02d}_{node.name}", f"{prefix}_k_{variant.name}", packed, index,
+                 schedule.chain_of(node.name))  # fmt: skip
+
+
+def _places(graph: Graph, schedule: Schedule) -> dict[str, Place]:
+    places = {}
+    for chain in schedule.chains:
+        base = schedule.plan.scratch(chain.name).offset
+        held = {graph.activations(n)[0]: s.in_ring for n in graph.nodes for s in chain.stages if s.node == n.name}
+        for value, offset in chain.ring_offsets.items():
+            kind = graph.types[value]
+            places[value] = Place(base + offset, held[value] * kind.size_bytes // kind.shape[1], held[value])
+    for value, buffer in schedule.buffers.items():
+        if value not in places:
+            found = schedule.plan[buffer]
+            places[value] = Place(found.offset, found.size)
+    return places
+
+
+def emit_files(program: Program) -> dict[str, str]:
     """`PREFIX.h`, `PREFIX.c` and the kernel headers that it includes, as text by file name."""
-    kernels = dict.fromkeys(layer.variant.kernel_file for layer in layers)
-    files = {f"{prefix}.h": header(graph, plan, prefix), f"{prefix}.c": ""}
+    prefix = program.prefix
+    kernels = dict.fromkeys(layer.variant.kernel_file for layer in program.layers)
+    if program.schedule.chains:
+        kernels["row_streaming.h"] = None
+    files = {f"{prefix}.h": header(program.graph, program.schedule.plan, prefix), f"{prefix}.c": ""}
     waiting = [*kernels, "attributes.h"]
     while waiting:
         name = waiting.pop(0)
         if name not in files:
             files[name] = _kernel_text(name)
             waiting += _INCLUDE.findall(files[name])
-    files[f"{prefix}.c"] = _source(graph, layers, plan, buffers, prefix, [*kernels])
+    files[f"{prefix}.c"] = _source(program, [*kernels])
     return files
 
 
@@ -66,11 +116,9 @@ def _kernel_text(name: str) -> str:
     return next(d / name for d in KERNEL_DIRS if (d / name).exists()).read_text()
 
 
-def _source(
-    graph: Graph, layers: Sequence[Layer], plan: Plan, buffers: Mapping[str, str], prefix: str, kernels: Sequence[str]
-) -> str:
-    w = CWriter()
-    w.line(f"/* Network `{graph.name}`: generated, do not edit. */")
+def _source(program: Program, kernels: Sequence[str]) -> str:
+    w, prefix, layers = CWriter(), program.prefix, program.layers
+    w.line(f"/* Network `{program.graph.name}`: generated, do not edit. */")
     for name in (f"{prefix}.h", "attributes.h", *kernels):
         w.line(f'#include "{name}"')
     defined: set[str] = set()
@@ -82,35 +130,74 @@ def _source(
             w.line(f"/* kernel of layers {users} */")
             layer.node.op.kernel_c(layer.variant, w, layer.kernel)
     for layer in layers:
-        _emit_layer(graph, layer, plan, buffers, prefix, w)
-    for side, value in sides(graph):
+        _emit_layer(program, layer, w)
+    for chain in program.schedule.chains:
+        _emit_chain(program, chain, w)
+    for side, value in sides(program.graph):
         qualifier = "" if side.startswith("input") else "const "
         w.line()
         with w.block(accessor(prefix, side)):
-            w.line(f"return ({qualifier}int8_t *)arena + {plan[buffers[value]].offset};")
+            w.line(f"return ({qualifier}int8_t *)arena + {program.places[value].offset};")
     w.line()
     with w.block(f"void {prefix}_invoke(void *arena)"):
         for layer in layers:
-            w.line(f"{layer.symbol}((uint8_t *)arena);")
+            if layer.chain is None:
+                w.line(f"{layer.symbol}((uint8_t *)arena);")
+            elif layer.node.name == layer.chain.nodes[0]:
+                w.line(f"{prefix}_{layer.chain.name}((uint8_t *)arena);")
     return w.text()
 
 
-def _emit_layer(graph: Graph, layer: Layer, plan: Plan, buffers: Mapping[str, str], prefix: str, w: CWriter) -> None:
-    node = layer.node
-    symbols = [f"{prefix}_w_{layer.index:02d}_{p.suffix}" for p in layer.packed]
+def _emit_layer(program: Program, layer: Layer, w: CWriter) -> None:
+    node, graph, places = layer.node, program.graph, program.places
+    symbols = tuple(f"{program.prefix}_w_{layer.index:02d}_{p.suffix}" for p in layer.packed)
     w.line()
-    w.line(f"/* {_describe(graph, layer, plan, buffers)} */")
+    w.line(f"/* {_describe(program, layer)} */")
     for symbol, packed in zip(symbols, layer.packed, strict=True):
         w.array(symbol, packed.data)
-    scratch = plan.scratch(node.name)
+    if layer.stage is not None:
+        _emit_row_layer(program, layer, symbols, w)
+        return
+    scratch = program.schedule.plan.scratch(node.name)
     call = Call(
         layer.symbol, layer.kernel, graph.input_types(node), tuple(graph.types[v] for v in node.outputs),
-        tuple(_pointer(graph.types[v], plan[buffers[v]].offset, "const ") for v in layer.reads),
-        tuple(_pointer(graph.types[v], plan[buffers[v]].offset) for v in node.outputs),
-        "(void *)0" if scratch is None else f"(void *)(arena + {scratch.offset})", tuple(symbols),
+        tuple(_pointer(graph.types[v], places[v].offset, "const ") for v in layer.reads),
+        tuple(_pointer(graph.types[v], places[v].offset) for v in node.outputs),
+        "(void *)0" if scratch is None else f"(void *)(arena + {scratch.offset})", symbols,
     )  # fmt: skip
     with w.block(f"static TM_SEPARATE void {layer.symbol}(uint8_t *arena)"):
         node.op.emit_c(layer.variant, w, call)
+
+
+def _emit_row_layer(program: Program, layer: Layer, symbols: tuple[str, ...], w: CWriter) -> None:
+    """A layer of a chain: one output row a call."""
+    graph, node, chain = program.graph, layer.node, layer.chain
+    source, target = graph.activations(node)[0], node.outputs[0]
+    kind, values = node.op.params_c(layer.variant, graph.input_types(node), layer.stage.in_ring, symbols)
+    out, place = graph.types[target], program.places[target]
+    slot = f"row % {place.rows}" if place.rows > 1 else "0" if place.rows == 1 else "row"
+    row_bytes = out.size_bytes // out.shape[1]
+    scratch = program.schedule.plan.scratch(chain.name).offset + chain.kernel_offset
+    with w.block(f"static TM_SEPARATE void {layer.symbol}(uint8_t *arena, int32_t row)"):
+        w.line(f"static const {kind} p = {values};")
+        x = _pointer(graph.types[source], program.places[source].offset, "const ")
+        w.line(f"int8_t *y = {_pointer(out, place.offset)} + {slot} * {row_bytes};")
+        w.line(f"{layer.kernel}(&p, {x}, y, (void *)(arena + {scratch}), row, row + 1);")
+
+
+def _emit_chain(program: Program, chain: RowChain, w: CWriter) -> None:
+    layers = {layer.node.name: layer for layer in program.layers}
+    scratch = program.schedule.plan.scratch(chain.name)
+    numbers = " ".join(f"{layers[name].index:02d}" for name in chain.nodes)
+    w.line()
+    w.line(f"/* layers {numbers} row by row, rings and scratch in arena [{scratch.offset}, "
+           f"{scratch.offset + scratch.size}) */")  # fmt: skip
+    with w.block(f"static TM_SEPARATE void {program.prefix}_{chain.name}(uint8_t *arena)"):
+        with w.block(f"static const tm_row_stage stages[{len(chain.stages)}] =", "};"):
+            for stage in chain.stages:
+                w.line(f"{{{layers[stage.node].symbol}, {stage.stride}, {stage.reach}, {stage.in_rows}}},")
+        done = f"(int16_t *)(void *)(arena + {scratch.offset + chain.done_offset})"
+        w.line(f"tm_run_rows(stages, {len(chain.stages) - 1}, {chain.rows}, {done}, arena);")
 
 
 def _pointer(kind: TensorType, offset: int, qualifier: str = "") -> str:
@@ -121,13 +208,14 @@ def _dims(kind: TensorType) -> str:
     return "x".join(map(str, kind.shape[1:]))
 
 
-def _describe(graph: Graph, layer: Layer, plan: Plan, buffers: Mapping[str, str]) -> str:
+def _describe(program: Program, layer: Layer) -> str:
     """`07 conv2d 24x24x16 -> 12x12x32 s2, 663,552 MACs, arena [0, 9216) -> [9216, 13824)`."""
-    node = layer.node
-    source, target = (plan[buffers[v]] for v in (layer.reads[0], node.outputs[0]))
+    node, graph = layer.node, program.graph
+    source, target = layer.reads[0], node.outputs[0]
     stride = getattr(node.op, "stride", (1, 1))
     steps = "" if stride == (1, 1) else f" s{stride[0]}" if stride[0] == stride[1] else f" s{stride[0]}x{stride[1]}"
     macs = f", {layer.cost.macs:,} MACs" if layer.cost.macs else ""
-    shapes = f"{_dims(graph.type(layer.reads[0]))} -> {_dims(graph.types[node.outputs[0]])}"
-    places = " -> ".join(f"[{p.offset}, {p.offset + p.size})" for p in (source, target))
+    shapes = f"{_dims(graph.type(source))} -> {_dims(graph.types[target])}"
+    found = (program.places[v] for v in (source, target))
+    places = " -> ".join(f"[{p.offset}, {p.offset + p.size})" + f" {p.rows} rows" * (p.rows > 0) for p in found)
     return f"{layer.index:02d} {node.op.ir_name} {shapes}{steps}{macs}, arena {places}"

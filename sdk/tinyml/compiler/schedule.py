@@ -1,51 +1,47 @@
-"""From a graph to executable layers: aliases, chosen variants, their costs, and the memory plan."""
+"""What runs and where it lies: aliases, the variant of every node, chains that run by rows, and the memory plan."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from tinyml.board import Isa
-from tinyml.compiler.emit import Layer
 from tinyml.compiler.plan import Plan, Step, plan_memory
+from tinyml.compiler.row_streaming import MOST_STAGES, RowChain, by_rows, linear_runs, row_chain
 from tinyml.ir.graph import Graph, Node
-from tinyml.ir.op import Variant
+from tinyml.ir.op import Overlap, Variant
 
 _SLOWER = 1.15  # what a layer may lose for a smaller arena
+_WORTH = 3.0  # a chain must save this many times more of the arena than it adds to the cycles, both relative
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """`buffers` maps every computed value to the value whose memory it uses; inner values of chains lie in the
+    scratch of their step. `variants` names what runs each node."""
+
+    variants: Mapping[str, Variant]
+    chains: tuple[RowChain, ...]
+    plan: Plan
+    buffers: Mapping[str, str]
+
+    def chain_of(self, node: str) -> RowChain | None:
+        """The chain that a node belongs to."""
+        return next((c for c in self.chains if node in c.nodes), None)
 
 
 def schedule(
-    graph: Graph, isa: Isa, prefix: str, *, keep_all: bool = False, guard_bytes: int = 0
-) -> tuple[tuple[Layer, ...], Plan, dict[str, str]]:
-    """Layers in execution order, the plan, and the buffer (value whose memory is used) of every computed value."""
-    chosen, plan, buffers = plan_graph(graph, isa, keep_all=keep_all, guard_bytes=guard_bytes)
-    nodes = [n for n in graph.nodes if chosen[n.name].kernel_file]
-    layers = tuple(Layer.of(graph, node, chosen[node.name], index, prefix) for index, node in enumerate(nodes))
-    return layers, plan, buffers
+    graph: Graph, isa: Isa, *, keep_all: bool = False, guard_bytes: int = 0, rows: bool = True
+) -> Schedule:
+    """The schedule of `graph`. Constants are read only to leave out variants that cannot hold them.
 
-
-def plan_graph(
-    graph: Graph, isa: Isa, *, keep_all: bool = False, guard_bytes: int = 0
-) -> tuple[dict[str, Variant], Plan, dict[str, str]]:
-    """The variant of every node, the plan and the buffers. Reads no constant data.
-
-    Every node gets its fastest variant, unless one with less scratch that is nearly as fast makes the whole
-    arena smaller.
+    Every node gets its fastest variant, unless one with less scratch that is nearly as fast makes the whole arena
+    smaller. With `rows`, chains of layers run row by row where that lowers the peak enough for what it costs.
     """
-    fast = {node.name: _fastest(graph, node, isa) for node in graph.nodes}
-    buffers = _buffers(graph, fast)
-
-    def planned(variants: Mapping[str, Variant]) -> Plan:
-        return plan_memory(_steps(graph, variants, buffers), _sizes(graph, buffers), _unique(graph.inputs, buffers),
-                           _unique(graph.outputs, buffers), keep_all=keep_all, guard_bytes=guard_bytes)  # fmt: skip
-
-    chosen = {node.name: _lightest(graph, node, isa, fast[node.name]) for node in graph.nodes}
-    plan = planned(chosen)
-    for name in [n for n in fast if chosen[n] != fast[n]]:
-        trial = {**chosen, name: fast[name]}
-        trial_plan = planned(trial)
-        if trial_plan.arena_bytes <= plan.arena_bytes:
-            chosen, plan = trial, trial_plan
-    return chosen, plan, buffers
+    options = {node.name: allowed_variants(graph, node, isa) for node in graph.nodes}
+    search = _Search(graph, options, keep_all, guard_bytes)
+    best = search.fastest_that_fits()
+    return search.with_chains(best) if rows and not keep_all else best
 
 
 def allowed_variants(graph: Graph, node: Node, isa: Isa) -> tuple[Variant, ...]:
@@ -58,27 +54,98 @@ def allowed_variants(graph: Graph, node: Node, isa: Isa) -> tuple[Variant, ...]:
     return tuple(v for v in variants if admits(v, kinds, *constants))
 
 
-def _fastest(graph: Graph, node: Node, isa: Isa) -> Variant:
-    kinds = graph.input_types(node)
-    return min(allowed_variants(graph, node, isa), key=lambda v: node.op.cost(v, *kinds).cycles)
+@dataclass
+class _Search:
+    graph: Graph
+    options: Mapping[str, tuple[Variant, ...]]
+    keep_all: bool
+    guard_bytes: int
 
+    def __post_init__(self) -> None:
+        graph = self.graph
+        self.nodes = {node.name: node for node in graph.nodes}
+        self.types = {node.name: graph.input_types(node) for node in graph.nodes}
+        self.cycles = {(n, v.name): self.nodes[n].op.cost(v, *self.types[n]).cycles
+                       for n, variants in self.options.items() for v in variants}  # fmt: skip
+        self.fast = {n: min(variants, key=lambda v: self.cycles[n, v.name]) for n, variants in self.options.items()}
+        self.buffers = _buffers(graph, self.fast)
+        self.sizes = {b: graph.types[b].size_bytes for b in set(self.buffers.values())}
 
-def _lightest(graph: Graph, node: Node, isa: Isa, fast: Variant) -> Variant:
-    """The variant with the least scratch among those that are about as fast and may overlap as much."""
-    kinds = graph.input_types(node)
-    limit = _SLOWER * node.op.cost(fast, *kinds).cycles
-    allowed = node.op.overlap(fast, *kinds)
-    rivals = [v for v in allowed_variants(graph, node, isa)
-              if node.op.cost(v, *kinds).cycles <= limit and node.op.overlap(v, *kinds) == allowed]  # fmt: skip
-    return min(rivals, key=lambda v: (v.scratch_bytes, node.op.cost(v, *kinds).cycles))
+    def planned(self, variants: Mapping[str, Variant], chains: tuple[RowChain, ...] = ()) -> Schedule:
+        steps = list(_steps(self.graph, variants, chains, self.buffers))
+        seen = {v for step in steps for v in (*step.reads, *step.writes)} | set(self.graph.inputs)
+        sizes = {name: size for name, size in self.sizes.items() if name in seen}
+        plan = plan_memory(steps, sizes, _unique(self.graph.inputs, self.buffers),
+                           _unique(self.graph.outputs, self.buffers), keep_all=self.keep_all,
+                           guard_bytes=self.guard_bytes)  # fmt: skip
+        return Schedule(variants, chains, plan, self.buffers)
+
+    def fastest_that_fits(self) -> Schedule:
+        best = self.planned({name: self._lightest(name) for name in self.options})
+        for name, fast in self.fast.items():
+            if best.variants[name] != fast:
+                trial = self.planned({**best.variants, name: fast})
+                if trial.plan.arena_bytes <= best.plan.arena_bytes:
+                    best = trial
+        return best
+
+    def _lightest(self, name: str) -> Variant:
+        """The variant with the least scratch among those that are about as fast and may overlap as much."""
+        op, types, fast = self.nodes[name].op, self.types[name], self.fast[name]
+        limit = _SLOWER * self.cycles[name, fast.name]
+        allowed = op.overlap(fast, *types)
+        rivals = [v for v in self.options[name]
+                  if self.cycles[name, v.name] <= limit and op.overlap(v, *types) == allowed]  # fmt: skip
+        return min(rivals, key=lambda v: (v.scratch_bytes, self.cycles[name, v.name]))
+
+    def with_chains(self, best: Schedule) -> Schedule:
+        """Add the chain that lowers the peak most, as long as there is one that is worth it."""
+        runs = list(linear_runs(self.graph, self.options))
+        while True:
+            trials = [self.planned(t.variants, (*best.chains, t.chains[0])) for t in self._candidates(best, runs)]
+            worth = [t for t in trials if self._worth(t, best)]
+            if not worth:
+                return best
+            best = min(worth, key=lambda t: (t.plan.arena_bytes, self.total_cycles(t)))
+
+    def _candidates(self, best: Schedule, runs: Sequence[tuple[Node, ...]]) -> Iterator[Schedule]:
+        """Chains that do away with a tensor that is live at the peak."""
+        step = best.plan.peak_step
+        live = {p.name for p in best.plan.placements if p.first_step <= step <= p.last_step}
+        taken = {name for chain in best.chains for name in chain.nodes}
+        for run in runs:
+            for i in range(len(run)):
+                for j in range(i + 2, min(len(run), i + MOST_STAGES) + 1):
+                    nodes = run[i:j]
+                    inner = {v for n in nodes[:-1] for v in n.outputs}
+                    if live & inner and taken.isdisjoint(n.name for n in nodes):
+                        variants = dict(best.variants) | {n.name: self._for_rows(n) for n in nodes}
+                        yield Schedule(variants, (row_chain(self.graph, nodes, variants),), best.plan, self.buffers)
+
+    def _for_rows(self, node: Node) -> Variant:
+        able = [v for v in self.options[node.name] if by_rows(node, v)]
+        return min(able, key=lambda v: (self._row_cycles(node.name, v), v.scratch_bytes))
+
+    def _row_cycles(self, name: str, variant: Variant) -> int:
+        """Cycles of a whole tensor that is computed one row a call."""
+        return self.nodes[name].op.row_cycles(variant, *self.types[name])
+
+    def total_cycles(self, s: Schedule) -> int:
+        chained = {name for chain in s.chains for name in chain.nodes}
+        return sum(self._row_cycles(n, v) if n in chained else self.cycles[n, v.name] for n, v in s.variants.items())
+
+    def _worth(self, trial: Schedule, best: Schedule) -> bool:
+        saved = 1 - trial.plan.arena_bytes / best.plan.arena_bytes
+        added = self.total_cycles(trial) / self.total_cycles(best) - 1
+        return saved > 0.02 and saved > _WORTH * added
 
 
 def _buffers(graph: Graph, chosen: Mapping[str, Variant]) -> dict[str, str]:
-    """Values that are another value under a new type share its buffer."""
+    """Values that are another value under a new type, or changed in place, share its buffer."""
     buffers = {name: name for name in graph.inputs}
     for node in graph.nodes:
         for value in node.outputs:
-            alias = not chosen[node.name].kernel_file
+            alias = not chosen[node.name].kernel_file or chosen[node.name].in_place
             buffers[value] = buffers[graph.activations(node)[0]] if alias else value
     return buffers
 
@@ -87,20 +154,27 @@ def _unique(values: tuple[str, ...], buffers: Mapping[str, str]) -> tuple[str, .
     return tuple(dict.fromkeys(buffers[v] for v in values))
 
 
-def _sizes(graph: Graph, buffers: Mapping[str, str]) -> dict[str, int]:
-    return {b: graph.types[b].size_bytes for b in set(buffers.values())}
-
-
-def _steps(graph: Graph, chosen: Mapping[str, Variant], buffers: Mapping[str, str]) -> list[Step]:
-    steps = []
+def _steps(
+    graph: Graph, variants: Mapping[str, Variant], chains: Sequence[RowChain], buffers: Mapping[str, str]
+) -> Iterator[Step]:
+    nodes = {node.name: node for node in graph.nodes}
+    chain_at = {chain.nodes[0]: chain for chain in chains}
+    inside = {name for chain in chains for name in chain.nodes[1:]}
     for node in graph.nodes:
-        variant = chosen[node.name]
-        if not variant.kernel_file:
-            continue
-        reads = [buffers[v] for v in graph.activations(node)]
+        variant = variants[node.name]
+        if node.name in chain_at:
+            chain = chain_at[node.name]
+            source, target = buffers[graph.activations(node)[0]], buffers[nodes[chain.nodes[-1]].outputs[0]]
+            yield Step(chain.name, (source,), (target,), {(source, target): chain.overlap}, chain.scratch_bytes)
+        elif variant.kernel_file and node.name not in inside:
+            yield _step(graph, node, variant, buffers)
+
+
+def _step(graph: Graph, node: Node, variant: Variant, buffers: Mapping[str, str]) -> Step:
+    reads = tuple(buffers[v] for v in graph.activations(node))
+    writes = tuple(dict.fromkeys(buffers[v] for v in node.outputs))
+    pairs: dict[tuple[str, str], Overlap] = {}
+    if len(writes) == 1 and not variant.in_place:
         allowed = node.op.overlap(variant, *graph.input_types(node))
-        target = buffers[node.outputs[0]]
-        pairs = {(r, target): o for r, o in zip(reads, allowed, strict=True) if o is not None}
-        writes = tuple(buffers[v] for v in node.outputs)
-        steps.append(Step(node.name, tuple(reads), writes, pairs if len(writes) == 1 else {}, variant.scratch_bytes))
-    return steps
+        pairs = {(r, writes[0]): o for r, o in zip(reads, allowed, strict=True) if o is not None}
+    return Step(node.name, reads, writes, pairs, variant.scratch_bytes)

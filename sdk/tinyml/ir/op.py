@@ -30,12 +30,14 @@ class Variant:
 
     `name` identifies the instantiation: layers whose variants have equal names share one C function.
     `kernel_file` is the header that holds the kernel; "" means the operator needs no code (its output is its
-    input under another type). `scratch_bytes` of the arena are its own while it runs.
+    input under another type). `scratch_bytes` of the arena are its own while it runs. `in_place` means that the
+    output is the first input's memory, changed.
     """
 
     name: str
     kernel_file: str
     scratch_bytes: int = 0
+    in_place: bool = False
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,12 @@ class Op(Protocol):
 
     `reference` is the exact integer meaning; its arrays may carry a batch of any size in the leading axis.
     `kernel_c` defines the shared C function of a variant, `emit_c` the body of one layer, which calls it.
+
+    Three further abilities are optional. `admits(variant, types, *constants) -> bool`: whether a variant can hold these
+    very constants; without it every variant can. `runs_by_rows(variant) -> bool`: whether the variant's function is
+    `kernel(&params, x, y, scratch, first, stop)`, which computes the output rows [first, stop) to y from an input
+    whose row r lies at x + (r % in_ring) rows; then `params_c(variant, types, in_ring, consts)` gives the C type and the
+    initialiser of `params`, and `row_cycles(variant, *x)` the cycles of a tensor that is computed one row a call.
     """
 
     def infer(self, *x: TensorType) -> tuple[TensorType, ...]: ...

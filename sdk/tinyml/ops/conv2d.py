@@ -154,6 +154,14 @@ class Conv2d:
                 flags = [int("1x1" in v.name), int("words" in v.name), int(run[1]) if run else 0, *flags]
                 w.line(f"tm_conv2d_s8_dsp(p, x, y, scratch, first, stop, {', '.join(map(str, flags))});")
 
+    def runs_by_rows(self, v: Variant) -> bool:
+        return v.kernel_file == DSP
+
+    def row_cycles(self, v: Variant, *x: TensorType) -> int:
+        """Tiles of three pixels do not reach over the end of a row."""
+        w = self.window(x[0], x[1])
+        return self.cost(v, *x).cycles * -(-w.out_w // 3) * 3 // w.out_w + 90 * w.out_h
+
     def params_c(self, v: Variant, types: Types, in_ring: int, consts: tuple[str, ...]) -> tuple[str, str]:
         """(C type, initialiser) of the SIMD kernels' parameters; `in_ring` rows are in the input's buffer."""
         w = self.window(*types[:2])
