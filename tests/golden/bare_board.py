@@ -75,7 +75,12 @@ def run(compiled: Compiled, elf: Path, graph: Graph, inputs: tuple[np.ndarray, .
     board.reset()
     halt = board.run(board.now + _LONG_CYCLES)
     assert halt is Halt.BKPT, f"the program ended with {halt}"
-    memory = np.frombuffer(board.peek(arena, compiled.plan.arena_bytes), np.uint8)
+    return values(compiled, board.peek(arena, compiled.plan.arena_bytes))
+
+
+def values(compiled: Compiled, arena: bytes) -> dict[str, np.ndarray]:
+    """Every value of `compiled.taps` in the arena's bytes, whose guard words must be untouched."""
+    memory = np.frombuffer(arena, np.uint8)
     guard = compiled.guard_bytes
     for place in compiled.plan.placements if guard else ():
         end = place.offset + -(-place.size // 4) * 4
@@ -96,4 +101,4 @@ def layer_cycles(compiled: Compiled, elf: Path) -> dict[str, int]:
     board.reset()
     halt = board.run(board.now + _LONG_CYCLES)
     assert halt is Halt.BKPT, f"the program ended with {halt}"
-    return profile.layer_cycles(layers, board.hook)
+    return profile.layer_cycles(layers, board.hook, compiled.calls)

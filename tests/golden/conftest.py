@@ -12,13 +12,16 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 import bare_board  # noqa: E402
+import bare_cores  # noqa: E402
 from case_graph import CaseGraph, all_cases  # noqa: E402
 
 from tinyml.board import Isa  # noqa: E402
 from tinyml.compiler import Compiled, HostModel, compile_graph  # noqa: E402
+from tinyml.errors import MissingToolError  # noqa: E402
 
 HOST_TARGETS = ("portable", "simd")
 BOARD_TARGETS = ("zig", "gcc")
+CORE_TARGETS = tuple(bare_cores.TARGETS)
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +35,7 @@ def expected(cases: CaseGraph) -> dict[str, np.ndarray]:
 
 
 class Answers:
-    """Results of all cases by target, computed at the first question."""
+    """Results of all cases by target (of the host, of the virtual board, of a bare core), computed when first asked."""
 
     def __init__(self, cases: CaseGraph, folder: Path) -> None:
         self._cases, self._folder = cases, folder
@@ -41,7 +44,8 @@ class Answers:
 
     def __getitem__(self, target: str) -> dict[str, np.ndarray]:
         if target not in self._known:
-            self._known[target] = self._host(target) if target in HOST_TARGETS else self._board(target)
+            run = self._host if target in HOST_TARGETS else self._core if target in CORE_TARGETS else self._board
+            self._known[target] = run(target)
         return self._known[target]
 
     def _host(self, target: str) -> dict[str, np.ndarray]:
@@ -52,6 +56,14 @@ class Answers:
     def _board(self, target: str) -> dict[str, np.ndarray]:
         compiled, elf = self.program(target)
         return bare_board.run(compiled, elf, self._cases.graph, self._cases.data)
+
+    def _core(self, target: str) -> dict[str, np.ndarray]:
+        try:
+            compiled = compile_graph(self._cases.graph, bare_cores.isa_of(target), canary=True)
+            elf = bare_cores.build(compiled, target, self._folder / target)
+        except MissingToolError as error:
+            pytest.skip(error.message)
+        return bare_cores.run(compiled, elf, target, self._cases.graph, self._cases.data)
 
     def program(self, target: str) -> tuple[Compiled, Path]:
         """The ELF of all cases for the board, built with `target`."""

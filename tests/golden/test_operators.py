@@ -1,11 +1,11 @@
-"""Every operator's C against its Python reference, bit for bit: host and virtual Cortex-M4, portable and SIMD."""
+"""Every operator's C against its Python reference, bit for bit: host, virtual Cortex-M4, and cores of other kinds."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 from case_graph import all_cases
-from conftest import BOARD_TARGETS, HOST_TARGETS
+from conftest import BOARD_TARGETS, CORE_TARGETS, HOST_TARGETS
 
 NAMES = [case.name for case in all_cases()]
 
@@ -14,6 +14,14 @@ NAMES = [case.name for case in all_cases()]
 @pytest.mark.parametrize("name", NAMES)
 def test_c_equals_reference(name: str, target: str, expected, answers) -> None:
     np.testing.assert_array_equal(answers[target][name], expected[name])
+
+
+@pytest.mark.parametrize("target", CORE_TARGETS)
+def test_other_cores_equal_reference(target: str, expected, answers) -> None:
+    """Cortex-M7 and M33 with the SIMD kernels, Cortex-M0+ and RISC-V with the portable ones."""
+    found = answers[target]
+    wrong = [name for name in NAMES if not np.array_equal(found[name], expected[name])]
+    assert not wrong
 
 
 def test_cases_use_the_whole_of_int8(expected) -> None:

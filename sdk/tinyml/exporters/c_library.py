@@ -23,8 +23,8 @@ KERNELS = "kernels"
 _INCLUDE = re.compile(r'^#include "([^"]+)"', re.MULTILINE)
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}\Z")
 _TAKEN = frozenset({
-    "arm_acle", "assert", "complex", "ctype", "errno", "fenv", "float", "inttypes", "iso646", "limits", "locale", "math",
-    "setjmp", "signal", "stdalign", "stdarg", "stdatomic", "stdbool", "stddef", "stdint", "stdio", "stdlib",
+    "arm_acle", "assert", "complex", "ctype", "errno", "fenv", "float", "inttypes", "iso646", "limits", "locale",
+    "math", "setjmp", "signal", "stdalign", "stdarg", "stdatomic", "stdbool", "stddef", "stdint", "stdio", "stdlib",
     "stdnoreturn", "string", "tgmath", "threads", "time", "tm", "uchar", "wchar", "wctype",
 })  # fmt: skip
 

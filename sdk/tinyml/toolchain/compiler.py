@@ -21,6 +21,12 @@ from tinyml.storage import writing
 WARNINGS = ("-Wall", "-Wextra", "-Wconversion", "-Werror")
 OPTIMISE = ("-O2", "-fno-unroll-loops", "-fomit-frame-pointer")
 _SECTIONS = ("-ffunction-sections", "-fdata-sections", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables")
+_GCC = {
+    "": ("gcc", "gcc"),
+    "thumb": ("arm-none-eabi-gcc", "gcc-arm-none-eabi libnewlib-arm-none-eabi"),
+    "riscv32": ("riscv64-unknown-elf-gcc", "gcc-riscv64-unknown-elf"),
+}
+"""GNU's driver by the first part of the target, and Debian's packages that install it."""
 
 
 @dataclass(frozen=True)
@@ -108,8 +114,8 @@ def select(name: Literal["zig", "gcc"], isa: Isa) -> Compiler:
         if importlib.util.find_spec("ziglang") is None:
             raise MissingToolError("the C compiler `ziglang` is not installed", hint="run `pip install ziglang`")
         return Compiler("zig", (sys.executable, "-m", "ziglang", "cc"), isa)
-    driver = "arm-none-eabi-gcc" if isa.target else "gcc"
+    family = isa.target.partition("-")[0]
+    driver, package = _GCC[family]
     if shutil.which(driver) is None:
-        package = "gcc-arm-none-eabi libnewlib-arm-none-eabi" if isa.target else "gcc"
         raise MissingToolError(f"the C compiler `{driver}` is not on PATH", hint=f"run `apt-get install {package}`")
     return Compiler("gcc", (driver,), isa)
