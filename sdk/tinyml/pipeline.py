@@ -301,7 +301,7 @@ class Project:
 
         image = self.image
         self.announce("run", f"{stimulus.seconds:.0f} s of audio on the virtual {self.board.name}")
-        options = deploy.DeployOptions(microphone=stimulus.pcm, layers=[x.symbol for x in self.compiled.layers])
+        options = deploy.DeployOptions(microphone=stimulus.pcm, layers=self.compiled.calls)
         done = deploy.runners()["virtual"].run(image, self.board, options, self.progress)
         return VirtualRun(done.simulation, stimulus)
 

@@ -84,7 +84,7 @@ def measure(graph: Graph, board: Board, out_dir: Path, *, compiler: str = "zig",
     image = firmware.build(board, compiler, app_dir, write_c(LogMelSpec(), out_dir / "features"),
                            write(compiled, out_dir / "model"), config, out_dir)  # fmt: skip
     seconds = STARTUP_SECONDS + 3 * len(inputs) * compiled.cycles / board.cpu_hz
-    result = simulate(board, image.elf, seconds=seconds, layers=[x.symbol for x in compiled.layers])
+    result = simulate(board, image.elf, seconds=seconds, layers=compiled.calls)
     expected = [interpret(graph, x[None])[0].tobytes().hex() for x in inputs]
     exact = _outputs(result) == expected
     layers = tuple(_layer(info, result) for info in compiled.layers)

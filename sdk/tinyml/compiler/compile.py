@@ -80,6 +80,11 @@ class Compiled:
     def weight_bytes(self) -> int:
         return sum(layer.weight_bytes for layer in self.layers)
 
+    @property
+    def calls(self) -> dict[str, int]:
+        """How often one inference calls the function of each layer."""
+        return {layer.symbol: layer.calls for layer in self.layers}
+
 
 def compile_graph(graph: Graph, isa: Isa, *, prefix: str = "m", taps: bool = False, canary: bool = False) -> Compiled:
     """Compile `graph` for `isa`.

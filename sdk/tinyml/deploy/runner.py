@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -42,7 +42,7 @@ class DeployOptions:
     microphone: np.ndarray | Path | None = None
     seconds: float | None = None
     profile: bool = True
-    layers: Sequence[str] = ()
+    layers: Mapping[str, int] | None = None
 
 
 @dataclass(frozen=True)

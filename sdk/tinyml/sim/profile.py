@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from tinyml.sim.blocks import LAYER_PATTERN, layer_name
 from tinyml.sim.elf import Image, Symbol
@@ -12,7 +12,7 @@ from tinyml.sim.timing import REFILL_CYCLES
 EXCEPTIONS = "(exceptions)"  # entry and return, by the processor itself
 
 
-def layer_functions(image: Image, names: Sequence[str]) -> list[Symbol]:
+def layer_functions(image: Image, names: Collection[str]) -> list[Symbol]:
     """The functions whose calls are measured: those in `names`, or all of a compiled model's layers."""
     found = [
         f for f in image.functions
@@ -41,11 +41,12 @@ def function_cycles(
     return dict(sorted(cycles.items(), key=lambda item: (-item[1], item[0])))
 
 
-def layer_cycles(layers: Sequence[Symbol], hook: HookState) -> dict[str, int]:
-    """Cycles of one call, rounded, of every layer that was called."""
+def layer_cycles(layers: Sequence[Symbol], hook: HookState, calls_per_inference: Mapping[str, int]) -> dict[str, int]:
+    """Cycles of one inference, rounded, of every layer that was called; layers run once unless the mapping has them."""
     found = {}
     for number, function in enumerate(layers, start=1):
         calls = hook.layer_calls[number]
         if calls:
-            found[layer_name(function.name)] = round(hook.layer_cycles[number] / calls)
+            name = layer_name(function.name)
+            found[name] = round(hook.layer_cycles[number] / calls * calls_per_inference.get(name, 1))
     return found

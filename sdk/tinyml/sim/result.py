@@ -15,7 +15,8 @@ class SimResult:
     active_cycles: awake; cycles: sleep included. duty: share of the time in which the processor is awake.
     functions: cycles in each function itself, interrupt handlers among them, busy polls where they happen, and
     "(exceptions)" for entry to and return from handlers; they add up to active_cycles.
-    layers: cycles of one call, kernels that it calls included, interrupts excluded. invocations: calls of `m_invoke`.
+    layers: cycles of one inference, kernels that they call included, interrupts excluded.
+    invocations: calls of `m_invoke`.
     ram_static_bytes: data, zeroed variables, buffers and arena, without the stack.
     gpio: (cycle, pin, level) of every change of a driven pin; P1's pins count from 32.
     lost_samples: overwritten by the microphone's DMA or dropped by the firmware (`tm_lost_samples`).

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -29,9 +29,9 @@ KEPT_MISSES = 16
 class _Run:
     """One run: listens to the board and keeps what it says."""
 
-    def __init__(self, board: Board, image: Image, layers: Sequence[str]) -> None:
+    def __init__(self, board: Board, image: Image, layers: Mapping[str, int]) -> None:
         self.image = image
-        self.layers = profile.layer_functions(image, layers)
+        self.layers, self.calls_per_inference = profile.layer_functions(image, layers), layers
         invoke = image.symbols.get("m_invoke")
         self.machine = VirtualBoard(
             board,
@@ -116,7 +116,7 @@ def _until_end(run: _Run) -> None:
 
 def simulate(
     board: Board, elf: Path, *, microphone: np.ndarray | None = None, seconds: float | None = None,
-    profile: bool = True, layers: Sequence[str] = (), hang_seconds: float = 5.0,
+    profile: bool = True, layers: Mapping[str, int] | None = None, hang_seconds: float = 5.0,
 ) -> SimResult:  # fmt: skip
     """Run the image from reset.
 
@@ -124,12 +124,12 @@ def simulate(
         follows the last.
     seconds: virtual time from reset; None: until the sound is over and 0.3 s more (1 s without sound).
     profile: whether `functions` and `layers` are filled.
-    layers: functions to measure by call; default all `m_layer_NN_*`.
+    layers: functions to measure and how often one inference calls each; default all `m_layer_NN_*`, once.
     hang_seconds: longest time awake without a sleep or a write to a peripheral from the main program.
     Raises: ProjectError (no such board, no firmware image), MissingToolError (extra or native hook).
     """
     started = time.perf_counter()
-    run = _Run(board, Image(elf), layers)
+    run = _Run(board, Image(elf), layers or {})
     stack = _play(run, board, _checked(microphone), seconds, hang_seconds)
     return _result(run, board, stack, time.perf_counter() - started, profile)
 
@@ -188,7 +188,7 @@ def _result(run: _Run, board: Board, stack: memory.Stack, host_seconds: float, p
         functions=profile.function_cycles(run.image, hook, processor.skipped_cycles, processor.exception_cycles)
         if profiled
         else {},
-        layers=profile.layer_cycles(run.layers, hook) if profiled else {},
+        layers=profile.layer_cycles(run.layers, hook, run.calls_per_inference) if profiled else {},
         invocations=hook.state.counted,
         gpio=tuple(machine.trace.gpio),
         lost_samples=run.overwritten_samples + dropped,

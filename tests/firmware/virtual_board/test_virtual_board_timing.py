@@ -32,7 +32,7 @@ def test_cycles_agree_with_the_independent_estimator(
 ) -> None:
     options = ["RUNS=1u"]
     judge = judged(shared_dir, build_program("network", options, compiler), tmp_path / "judge.json", "run")
-    ours = run_program("network", options, compiler, seconds=0.2, layers=["run"])
+    ours = run_program("network", options, compiler, seconds=0.2, layers={"run": 1})
     assert ours.layers["run"] == pytest.approx(judge["cycles"], rel=0.01)
     compared = [(name, cycles) for name, _, cycles, _ in judge["funcs"] if name.startswith(("m_", "shared_dot"))]
     assert len(compared) >= 5
