@@ -1,0 +1,6 @@
+"""TFLite files with int8 tensors."""
+
+from tinyml.importers.tflite.convert import Imported, import_tflite
+from tinyml.importers.tflite.registry import operator_statuses
+
+__all__ = ["Imported", "import_tflite", "operator_statuses"]
