@@ -1,4 +1,4 @@
-"""Elementwise addition of two tensors of one shape."""
+"""Addition of two tensors; shapes broadcast."""
 
 from __future__ import annotations
 
@@ -9,84 +9,122 @@ import numpy as np
 
 from tinyml.board import Isa
 from tinyml.ir.cwriter import CWriter
-from tinyml.ir.op import Call, Case, Cost, GraphError, Overlap, Packed, Range, Variant, operator
-from tinyml.ir.tensor import Const, QuantParams, TensorType
-from tinyml.ops import golden, scaling, timing
+from tinyml.ir.op import Call, Case, Cost, GraphError, Variant, operator
+from tinyml.ir.tensor import QuantParams, TensorType
+from tinyml.ops import golden, timing
+from tinyml.ops.elementwise import Elementwise, Types, kernel_head
+from tinyml.ops.litert_sum import LinearSum, SumScales, linear_sum, litert_sum
 
 _LARGEST_MULTIPLIER = 2**21
-_LARGEST_SHIFT = 30
+_LARGEST_SHIFT = 23
+_KINDS = {"linear": "TM_SUM_LINEAR", "ties": "TM_SUM_TIES", "double": "TM_SUM_DOUBLE"}
+_CODE_BYTES = {"linear": 90, "ties": 100, "double": 330}
 
 
-@operator("add")
 @dataclass(frozen=True)
-class Add:
-    """y = a + b in the scale of `out`: one rounding (half up) over a common shift of both scaled operands."""
+class SumOperator(Elementwise):
+    """y = a + SIGN * b in the scale of `out`.
 
-    out: QuantParams
-    act_min: int = -128
-    act_max: int = 127
+    `rounding` is `high` for networks trained here (one rounding half up over a common shift of both scaled
+    operands) or `double` for LiteRT's arithmetic. The C computes either as one multiply-add and one shift.
+    """
+
+    SIGN = 1
 
     def scales(self, a: TensorType, b: TensorType) -> tuple[int, int, int]:
-        """(multiplier of a, multiplier of b, shift): the largest shift up to 30 with multipliers up to 2**21."""
-        ratios = (a.quant.scale / self.out.scale, b.quant.scale / self.out.scale)
+        """(multiplier of a, multiplier of b, shift) of `high`: the largest shift up to 23, multipliers up to 2**21."""
+        ratios = (a.quant.scale / self.out.scale, self.SIGN * b.quant.scale / self.out.scale)
         for shift in range(_LARGEST_SHIFT, 0, -1):
             pair = tuple(round(r * 2.0**shift) for r in ratios)
-            if max(pair) <= _LARGEST_MULTIPLIER:
+            if max(map(abs, pair)) <= _LARGEST_MULTIPLIER:
                 return *pair, shift
         raise GraphError(f"the inputs' scales {ratios} times the output's are too large to add")
 
-    def infer(self, a: TensorType, b: TensorType) -> tuple[TensorType, ...]:
-        scaling.check_activation(a, "the first input")
-        scaling.check_activation(b, "the second input")
-        scaling.check_output(self.out, self.act_min, self.act_max, "high")
-        if a.shape != b.shape:
-            raise GraphError(f"shapes {list(a.shape)} and {list(b.shape)} cannot be added")
-        self.scales(a, b)
-        return (TensorType(a.shape, "int8", self.out),)
+    def infer(self, a: TensorType, b: TensorType) -> Types:
+        inferred = super().infer(a, b)
+        if self.rounding not in ("high", "double"):
+            raise GraphError(f"rounding `{self.rounding}` is not one of a sum's: high, double")
+        if self.rounding == "double":
+            SumScales.of(a.quant, b.quant, self.out, self.SIGN)
+        else:
+            self.scales(a, b)
+        return inferred
 
-    def reference(self, a: np.ndarray, b: np.ndarray, *, types: tuple[TensorType, ...]) -> tuple:
-        first, second, shift = self.scales(*types)
-        total = (a.astype(np.int64) - types[0].quant.zero_point) * first
-        total = total + (b.astype(np.int64) - types[1].quant.zero_point) * second
-        result = ((total + (1 << (shift - 1))) >> shift) + self.out.zero_point
+    def reference(self, a: np.ndarray, b: np.ndarray, *, types: Types) -> tuple:
+        first, second = types[0].quant, types[1].quant
+        a, b = np.broadcast_arrays(*self.aligned(a, b))
+        if self.rounding == "double":
+            scales = SumScales.of(first, second, self.out, self.SIGN)
+            zeros = (first.zero_point, second.zero_point)
+            return (litert_sum(a, b, scales, *zeros, self.out, self.act_min, self.act_max),)
+        result = self._high(*types)(a.astype(np.int64), b.astype(np.int64))
         return (np.clip(result, self.act_min, self.act_max).astype(np.int8),)
 
+    def _high(self, a: TensorType, b: TensorType) -> LinearSum:
+        first, second, shift = self.scales(a, b)
+        zeros = first * a.quant.zero_point + second * b.quant.zero_point
+        return LinearSum(first, second, (1 << (shift - 1)) + (self.out.zero_point << shift) - zeros, 0, shift, False)
+
+    def linear(self, a: TensorType, b: TensorType) -> LinearSum | None:
+        """The sum as the C computes it, or None if LiteRT's roundings have to be taken one by one."""
+        if self.rounding == "high":
+            return self._high(a, b)
+        return linear_sum(a.quant, b.quant, self.out, self.SIGN, self.act_min, self.act_max)
+
     def variants(self, isa: Isa, *x: TensorType) -> tuple[Variant, ...]:
-        return (Variant("add_s8", "add_s8.h"),)
+        fit = self.linear(*x)
+        kind = "double" if fit is None else "ties" if fit.ties else "linear"
+        flat = "" if self.pairing(*x).is_flat else "_broadcast"
+        return (Variant(f"add_s8_{kind}{'_clamped' if self.is_clamped else ''}{flat}", "add_s8.h"),)
 
     def cost(self, v: Variant, *x: TensorType) -> Cost:
-        return Cost(0, timing.add(x[0].elements), 104, 0, 0)
-
-    def overlap(self, v: Variant, *x: TensorType) -> tuple[Overlap | None, ...]:
-        return (Overlap(0), Overlap(0))
-
-    def rows_needed(self, out_rows: Range, *x: TensorType) -> tuple[Range, ...]:
-        return (out_rows, out_rows)
-
-    def pack(self, v: Variant, types: tuple[TensorType, ...], *c: Const) -> tuple[Packed, ...]:
-        return ()
+        kind, flat = v.name.split("_")[2], not v.name.endswith("broadcast")
+        elements = TensorType(self.pairing(*x).shape).elements
+        weights = 0 if self.constant is None else x[self.constant].size_bytes
+        return Cost(0, timing.add(elements, kind, flat), _CODE_BYTES[kind] + 60 * (not flat), weights, 0)
 
     def kernel_c(self, v: Variant, w: CWriter, symbol: str) -> None:
-        w.line(f"static TM_SEPARATE void {symbol}(const int8_t *a, const int8_t *b, int8_t *y,")
-        with w.block("    int32_t elements, const tm_add_scales *scales, const tm_output *out)"):
-            w.line("tm_add_s8(a, b, y, elements, scales, out);")
+        flat, clamped = not v.name.endswith("broadcast"), int("clamped" in v.name)
+        kind = _KINDS[v.name.split("_")[2]]
+        with w.block(kernel_head(w, symbol, flat, "const tm_sum *sum")):
+            if flat:
+                w.line(f"tm_add_s8(a, b, y, elements, 1, 1, sum, {kind}, {clamped});")
+            else:
+                w.line(f"tm_add_s8_broadcast(a, b, y, pairing, sum, {kind}, {clamped});")
 
     def emit_c(self, v: Variant, w: CWriter, call: Call) -> None:
-        a, b = call.input_types
-        first, second, shift = self.scales(a, b)
-        values = (a.quant.zero_point, first, b.quant.zero_point, second, shift)
-        w.line(f"static const tm_add_scales scales = {{{', '.join(map(str, values))}}};")
-        w.line(f"static const tm_output output = {scaling.output_initialiser(self.out, self.act_min, self.act_max)};")
-        w.line(f"{call.kernel}({call.inputs[0]}, {call.inputs[1]}, {call.outputs[0]}, {a.elements}, &scales, &output);")
+        fit = self.linear(*call.input_types)
+        if fit is not None:
+            values = (fit.a_factor, fit.b_factor, fit.early, fit.late, fit.shift, self.act_min, self.act_max, 0, 0, 0, 0)
+        else:
+            a, b = (kind.quant for kind in call.input_types)
+            scales = SumScales.of(a, b, self.out, self.SIGN)
+            values = (scales.a[0], scales.b[0], scales.out[0], self.out.zero_point, -scales.out[1], self.act_min,
+                      self.act_max, a.zero_point, b.zero_point, -scales.a[1], -scales.b[1])  # fmt: skip
+        w.line(f"static const tm_sum sum = {{{', '.join(map(str, values))}}};")
+        self.emit_call(w, call, not v.name.endswith("broadcast"), "&sum")
 
     @classmethod
     def cases(cls) -> Iterable[Case]:
-        scales = {"equal": (0.1, 0.1, 0.2), "uneven": (0.013, 0.2, 0.11), "loud": (1.0, 3.0, 0.01)}
-        for name, (a, b, out) in scales.items():
+        name, scales = cls.ir_name, {"equal": (0.1, 0.1, 0.2), "uneven": (0.013, 0.2, 0.11), "loud": (1.0, 3.0, 0.01)}
+        for scale, (a, b, out) in scales.items():
             for first, second in ((-128, 127), (0, -5), (127, -128)):
                 types = (TensorType((1, 3, 3, 5), "int8", QuantParams((a,), first)),
                          TensorType((1, 3, 3, 5), "int8", QuantParams((b,), second)))  # fmt: skip
                 zeros = f"{first}_{second}".replace("-", "m")
-                yield from golden.plain_cases(f"add_{name}", cls(QuantParams((out,), second)), {zeros: types})
+                for rounding in ("high", "double"):
+                    op = cls(QuantParams((out,), second), rounding=rounding)
+                    ends = (None, -128, 127) if rounding == "double" or first == 0 else (None,)
+                    yield from golden.plain_cases(f"{name}_{scale}_{rounding}", op, {zeros: types}, ends)
         small = (golden.activation((1, 1)), golden.activation((1, 1)))
-        yield from golden.plain_cases("add_clamped", cls(QuantParams((0.2,), 0), -20, 30), {"one": small})
+        yield from golden.plain_cases(f"{name}_clamped", cls(QuantParams((0.2,), 0), -20, 30), {"one": small})
+        yield from golden.broadcast_cases(f"{name}_broadcast", lambda c: cls(QuantParams((0.15,), 9), -110, 99, "double", c))
+        for ratio in ((0.16, 0.19, 0.06), (4.0, 0.5, 0.0625)):  # no single shift is exact for these
+            kinds = tuple(TensorType((1, 64, 64, 1), "int8", QuantParams((s,), z)) for s, z in zip(ratio, (-128, 0), strict=False))
+            yield from golden.plain_cases(f"{name}_rounded_twice", cls(QuantParams((ratio[2],), 0), 0, 127, "double"), {str(ratio[0]).replace(".", "_"): kinds})
+
+
+@operator("add")
+@dataclass(frozen=True)
+class Add(SumOperator):
+    """y = a + b in the scale of `out`; see `SumOperator`."""

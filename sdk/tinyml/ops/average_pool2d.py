@@ -12,7 +12,7 @@ from tinyml.ir.cwriter import CWriter
 from tinyml.ir.op import Call, Case, Cost, GraphError, Overlap, Packed, Range, Variant, operator
 from tinyml.ir.tensor import Const, TensorType
 from tinyml.ops import golden, scaling, timing
-from tinyml.ops.window import Window
+from tinyml.ops.window import Window, pooling_overlap
 
 
 def rounded_mean(total: np.ndarray, count: np.ndarray | int) -> np.ndarray:
@@ -56,7 +56,7 @@ class AveragePool2d:
         return Cost(0, timing.average_pool(self.window(x[0])), 280, 0, 0)
 
     def overlap(self, v: Variant, *x: TensorType) -> tuple[Overlap | None, ...]:
-        return (None,)
+        return (pooling_overlap(self.window(x[0])),)
 
     def rows_needed(self, out_rows: Range, *x: TensorType) -> tuple[Range, ...]:
         return (self.window(x[0]).rows_needed(out_rows),)
@@ -77,7 +77,7 @@ class AveragePool2d:
 
     @classmethod
     def cases(cls) -> Iterable[Case]:
-        sizes = {"1x1": (1, 1, 1, 1), "odd": (1, 5, 6, 3), "wide": (1, 3, 7, 5)}
+        sizes = {"1x1": (1, 1, 1, 1), "odd": (1, 5, 6, 3), "wide": (1, 3, 7, 5), "c2": (1, 4, 5, 2), "c7": (1, 6, 3, 7)}
         kinds = {name: (golden.activation(shape, 127),) for name, shape in sizes.items()}
         yield from golden.plain_cases("average_pool_1x1", cls((1, 1), (1, 1)), kinds)
         del kinds["1x1"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,10 +54,36 @@ def weighted_case(
     return Case(name, op, (data, *constants), (x, *(c.type for c in constants)))
 
 
-def plain_cases(prefix: str, op: Op, kinds: dict[str, tuple[TensorType, ...]]) -> Iterator[Case]:
-    """Cases of an operator without constants: random data, then all at either end of int8."""
+def plain_cases(
+    prefix: str, op: Op, kinds: dict[str, tuple[TensorType, ...]], ends: tuple[int | None, ...] = (None, -128, 127)
+) -> Iterator[Case]:
+    """Cases of an operator without constants: random data, then all at either end of int8, as `ends` asks."""
     for name, types in kinds.items():
-        for end in (None, -128, 127):
+        for end in ends:
             suffix = "" if end is None else f"_all{end}".replace("-", "m")
             data = tuple(bytes_of(7 + i, t.shape, end) for i, t in enumerate(types))
             yield Case(f"{prefix}_{name}{suffix}", op, data, types)
+
+
+def broadcast_cases(prefix: str, make: Callable[[int | None], Op]) -> Iterator[Case]:
+    """Cases of an operator on two tensors of different shapes; `make` takes the index of the constant operand."""
+    shapes = {
+        "channels": ((1, 3, 4, 5), (1, 1, 1, 5)), "scalar": ((1, 3, 2, 3), (1, 1, 1, 1)), "last_axis": ((1, 2, 3, 7), (7,)),
+        "pixels": ((1, 3, 4, 5), (1, 3, 4, 1)), "both": ((1, 3, 1, 5), (1, 1, 4, 1)), "first": ((1, 1, 1, 2), (1, 5, 3, 2)),
+        "rows": ((1, 3, 4, 2), (1, 3, 1, 2)), "one": ((1, 1), (1, 1)),
+    }  # fmt: skip
+    for name, (a, b) in shapes.items():
+        kinds = (activation(a, 3), activation(b, -7))
+        for constant in (None, 0, 1):
+            if constant != 1 and len(b) == 1:
+                continue  # an activation has a batch
+            data = [bytes_of(11 + i, kind.shape) for i, kind in enumerate(kinds)]
+            inputs = tuple(Const.of(v, k.quant) if i == constant else v
+                           for i, (v, k) in enumerate(zip(data, kinds, strict=True)))  # fmt: skip
+            suffix = "" if constant is None else f"_constant{constant}"
+            yield Case(f"{prefix}_{name}{suffix}", make(constant), inputs, kinds)
+
+
+def random_cases(prefix: str, op: Op, kinds: dict[str, tuple[TensorType, ...]]) -> Iterator[Case]:
+    """Cases of an operator without constants on random data only."""
+    return plain_cases(prefix, op, kinds, (None,))

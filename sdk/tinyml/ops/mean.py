@@ -1,16 +1,19 @@
-"""Global mean over height and width: [1, H, W, C] to [1, C], same quantisation."""
+"""Mean over axes: of the raw integers in the input's quantisation, or requantised as LiteRT does."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import prod
+from typing import Literal
 
 import numpy as np
 
 from tinyml.board import Isa
 from tinyml.ir.cwriter import CWriter
 from tinyml.ir.op import Call, Case, Cost, GraphError, Overlap, Packed, Range, Variant, operator
-from tinyml.ir.tensor import Const, TensorType
+from tinyml.ir.requantize import quantize_multiplier, requantize
+from tinyml.ir.tensor import Const, QuantParams, TensorType
 from tinyml.ops import golden, scaling, timing
 from tinyml.ops.average_pool2d import rounded_mean
 
@@ -18,48 +21,107 @@ from tinyml.ops.average_pool2d import rounded_mean
 @operator("mean")
 @dataclass(frozen=True)
 class Mean:
-    """Mean of the raw integers, rounded half away from zero."""
+    """`axes` are consecutive (axes of size 1 between them do not matter) and do not hold the batch.
+
+    `rounding` is `high` for networks trained here: the mean of the raw integers, rounded half away from zero, in the
+    input's quantisation (`out` is None). `double` is LiteRT's: the sum less its zero points times a multiplier that
+    carries the scales' ratio and the number of elements. Source: LiteRT kernels/reduce.cc.
+    """
+
+    axes: tuple[int, ...] = (1, 2)
+    keep_dims: bool = False
+    out: QuantParams | None = None
+    rounding: Literal["high", "double"] = "high"
+
+    def extents(self, x: TensorType) -> tuple[int, int, int]:
+        """(outer, reduced, inner) numbers of elements. Raises: GraphError for axes that do not lie side by side."""
+        shape, axes = x.shape, sorted(self.axes)
+        valid = len(set(axes)) == len(axes) > 0 and axes[0] > 0 and axes[-1] < len(shape)
+        between = [n for i, n in enumerate(shape) if valid and axes[0] < i < axes[-1] and i not in axes]
+        if not valid or prod(between) != 1 or shape[0] != 1 or min(shape) < 1:
+            raise GraphError(f"the mean of an input of shape {list(shape)} over axes {list(self.axes)} is not supported")
+        count = prod(shape[axes[0] : axes[-1] + 1])
+        if count >= 2**20:
+            raise GraphError(f"the mean of {count} values is not supported")
+        return prod(shape[: axes[0]]), count, prod(shape[axes[-1] + 1 :])
+
+    def scale(self, x: TensorType) -> tuple[int, int]:
+        """(multiplier, left shift) of `double`, by which the sum less its zero points becomes the output."""
+        try:
+            multiplier, shift = quantize_multiplier(x.quant.scale / (self.out or x.quant).scale, "double")
+        except ValueError as error:
+            raise GraphError(str(error), hint="the scales of input and output do not belong together") from error
+        count = self.extents(x)[1]
+        bits = min(count.bit_length() - 1, 32, 31 + shift)
+        return (multiplier << bits) // count, shift - bits
 
     def infer(self, x: TensorType) -> tuple[TensorType, ...]:
         scaling.check_activation(x, "the input")
-        if len(x.shape) != 4 or x.shape[0] != 1 or not 0 < x.shape[1] * x.shape[2] < 2**20:
-            raise GraphError(f"the mean of an input of shape {list(x.shape)} is not supported")
-        return (TensorType((1, x.shape[3]), "int8", x.quant),)
+        if self.rounding not in ("high", "double") or (self.rounding == "high" and self.out not in (None, x.quant)):
+            raise GraphError(f"a mean with rounding `{self.rounding}` cannot have the output quantisation {self.out}")
+        out = self.out or x.quant
+        scaling.check_output(out, -128, 127, self.rounding)
+        self.extents(x)
+        self.scale(x)
+        shape = [1 if i in self.axes else n for i, n in enumerate(x.shape) if self.keep_dims or i not in self.axes]
+        return (TensorType(tuple(shape), "int8", out),)
 
     def reference(self, x: np.ndarray, *, types: tuple[TensorType, ...]) -> tuple:
-        return (rounded_mean(x.sum(axis=(1, 2), dtype=np.int64), x.shape[1] * x.shape[2]).astype(np.int8),)
+        total, count = x.sum(axis=self.axes, keepdims=self.keep_dims, dtype=np.int64), self.extents(types[0])[1]
+        if self.rounding == "high":
+            return (rounded_mean(total, count).astype(np.int8),)
+        quant = types[0].quant
+        result = requantize(total - quant.zero_point * count, *self.scale(types[0]), "double")
+        return (np.clip(result + (self.out or quant).zero_point, -128, 127).astype(np.int8),)
 
     def variants(self, isa: Isa, *x: TensorType) -> tuple[Variant, ...]:
-        portable = Variant("mean_s8", "mean_s8.h")
-        return (Variant("mean_s8_dsp", "mean_s8_dsp.h"), portable) if isa.dsp else (portable,)
+        portable = Variant(f"mean_s8_{self.rounding}", "mean_s8.h")
+        dsp = Variant(f"mean_s8_dsp_{self.rounding}", "mean_s8_dsp.h")
+        return (dsp, portable) if isa.dsp and self.extents(x[0])[2] >= 4 else (portable,)
 
     def cost(self, v: Variant, *x: TensorType) -> Cost:
-        _, height, width, channels = x[0].shape
-        simd = v.name.endswith("dsp")
-        cycles = (timing.mean_simd if simd else timing.mean_portable)(height * width, channels)
-        return Cost(0, cycles, 150 if simd else 100, 0, 0)
+        outer, count, inner = self.extents(x[0])
+        simd = v.kernel_file.endswith("dsp.h")
+        cycles = outer * (timing.mean_simd if simd else timing.mean_portable)(count, inner)
+        finish = 0 if self.rounding == "high" else 20 * outer * inner
+        return Cost(0, cycles + finish, (150 if simd else 100) + (90 if finish else 0), 0, 0)
 
     def overlap(self, v: Variant, *x: TensorType) -> tuple[Overlap | None, ...]:
-        # The mean of a channel is written over that channel of the first pixel, or before it.
+        # Outputs are written over the first cells of what has been read, or before them.
         return (Overlap(0),)
 
     def rows_needed(self, out_rows: Range, *x: TensorType) -> tuple[Range, ...]:
-        return (Range(0, x[0].shape[1]),)
+        whole = len(x[0].shape) < 3 or len(x[0].shape) - 3 in self.axes or not self.keep_dims
+        return (Range(0, x[0].shape[-3] if len(x[0].shape) > 2 else 1) if whole else out_rows,)
 
     def pack(self, v: Variant, types: tuple[TensorType, ...], *c: Const) -> tuple[Packed, ...]:
         return ()
 
     def kernel_c(self, v: Variant, w: CWriter, symbol: str) -> None:
-        head = f"static TM_SEPARATE void {symbol}(const int8_t *x, int8_t *y, int32_t pixels, int32_t channels)"
-        with w.block(head):
-            w.line(f"tm_{v.name}(x, y, pixels, channels);")
+        name = "tm_mean_s8_dsp" if v.kernel_file.endswith("dsp.h") else "tm_mean_s8"
+        with w.block(f"static TM_SEPARATE void {symbol}(const int8_t *x, int8_t *y, const tm_mean *mean)"):
+            w.line(f"{name}(x, y, mean, {int(self.rounding == 'double')});")
 
     def emit_c(self, v: Variant, w: CWriter, call: Call) -> None:
-        _, height, width, channels = call.input_types[0].shape
-        w.line(f"{call.kernel}({call.inputs[0]}, {call.outputs[0]}, {height * width}, {channels});")
+        kind = call.input_types[0]
+        outer, count, inner = self.extents(kind)
+        values = [count, inner, outer]
+        if self.rounding == "double":
+            multiplier, shift = self.scale(kind)
+            values += [-count * kind.quant.zero_point, multiplier, shift, (self.out or kind.quant).zero_point]
+        w.line(f"static const tm_mean mean = {{{', '.join(map(str, values + [0] * (7 - len(values))))}}};")
+        w.line(f"{call.kernel}({call.inputs[0]}, {call.outputs[0]}, &mean);")
 
     @classmethod
     def cases(cls) -> Iterable[Case]:
         sizes = [(1, 1, 1), (2, 3, 1), (3, 3, 2), (5, 3, 3), (4, 4, 4), (25, 5, 7), (20, 13, 8)]
         kinds = {"x".join(map(str, s)): (golden.activation((1, *s), 127),) for s in sizes}
         yield from golden.plain_cases("mean", cls(), kinds)
+        for scale, zero in ((0.1, 127), (0.031, -128), (0.4, 5)):
+            op = cls(out=QuantParams((scale,), zero), rounding="double")
+            yield from golden.plain_cases(f"mean_double_{zero}".replace("-", "m"), op, kinds)
+        for axes in ((1,), (2,), (3,), (1, 2, 3), (2, 3)):
+            for name in ("5x3x3", "20x13x8"):
+                op = cls(axes, True, QuantParams((0.07,), -9), "double")
+                axis = "".join(map(str, axes))
+                yield from golden.random_cases(f"mean_axes{axis}", op, {name: kinds[name]})

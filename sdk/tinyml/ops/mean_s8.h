@@ -1,28 +1,48 @@
-/* int8 global mean over the image: the C twin of mean.py.
+/* int8 mean over the middle of [outer][count][inner]: the C twin of mean.py.
  *
- * x [pixels][channels], y [channels], same quantisation. The mean of the raw integers is rounded half away from
- * zero. y may start at or before x. */
+ * y [outer][inner]. Either the mean of the raw integers, rounded half away from zero, or LiteRT's: the sum plus
+ * `offset` (the zero points), requantised with two roundings. y may start at or before x. */
 #ifndef TM_MEAN_S8_H
 #define TM_MEAN_S8_H
 
 #include "attributes.h"
+#include "requantize.h"
 #include "rounded_mean.h"
 
-/* The mean of one channel; cells lie `channels` apart. */
-TM_INLINE int8_t tm_mean_channel(const int8_t *cell, int32_t pixels, int32_t channels)
+typedef struct {
+    int32_t count, inner, outer;
+    int32_t offset, multiplier;
+    int8_t shift, zero_point;
+} tm_mean;
+
+/* `requantized` is a constant wherever this is inlined. */
+TM_INLINE int8_t tm_mean_of(int32_t sum, const tm_mean *m, int requantized)
 {
-    int32_t sum = 0;
-    for (int32_t p = 0; p < pixels; p++) {
-        sum += *cell;
-        cell += channels;
+    if (requantized) {
+        const int32_t value = tm_requantize_double(sum + m->offset, m->multiplier, m->shift);
+        return tm_clamp_s8(value + m->zero_point, -128, 127);
     }
-    return (int8_t)tm_rounded_mean(sum, pixels);
+    return (int8_t)tm_rounded_mean(sum, m->count);
 }
 
-TM_INLINE void tm_mean_s8(const int8_t *x, int8_t *y, int32_t pixels, int32_t channels)
+/* The mean of one place of `inner`. */
+TM_INLINE int8_t tm_mean_channel(const int8_t *cell, const tm_mean *m, int requantized)
 {
-    for (int32_t c = 0; c < channels; c++) {
-        y[c] = tm_mean_channel(x + c, pixels, channels);
+    int32_t sum = 0;
+    for (int32_t p = m->count; p > 0; p--) {
+        sum += *cell;
+        cell += m->inner;
+    }
+    return tm_mean_of(sum, m, requantized);
+}
+
+TM_INLINE void tm_mean_s8(const int8_t *x, int8_t *y, const tm_mean *m, int requantized)
+{
+    for (int32_t o = 0; o < m->outer; o++) {
+        for (int32_t c = 0; c < m->inner; c++) {
+            *y++ = tm_mean_channel(x + c, m, requantized);
+        }
+        x += m->count * m->inner;
     }
 }
 

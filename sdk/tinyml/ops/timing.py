@@ -91,9 +91,36 @@ def softmax(rows: int, classes: int) -> int:
     return int(rows * (16 + 59.2 * classes))
 
 
+def softmax_float32(rows: int, classes: int) -> int:
+    return int(rows * (300 + 105 * classes))
+
+
+def shift_in(size_bytes: int) -> int:
+    return 40 + int(0.9 * size_bytes)
+
+
 def average_pool(w: Window) -> int:
     return int(w.out_pixels * w.out_c * (20 + 7 * w.kernel_h + 7 * w.kernel_h * w.kernel_w))
 
 
-def add(elements: int) -> int:
-    return 40 + 17 * elements
+def add(elements: int, kind: str, flat: bool) -> int:
+    """`kind`: linear, ties or double, as in add.py."""
+    cycles = {"linear": 10, "ties": 12, "double": 62}[kind] + (0 if flat else 3)
+    return 40 + cycles * elements
+
+
+def mul(elements: int, flat: bool) -> int:
+    return 40 + (30 if flat else 33) * elements
+
+
+def max_pool(w: Window) -> int:
+    return int(w.out_pixels * w.out_c * (20 + 7 * w.kernel_h + 7 * w.kernel_h * w.kernel_w))
+
+
+def lookup(elements: int) -> int:
+    return 20 + 8 * elements
+
+
+def copy(runs: int, elements: int) -> int:
+    """Bytes moved one by one in `runs` consecutive pieces."""
+    return int(40 + 20 * runs + 8 * elements)

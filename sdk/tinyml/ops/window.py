@@ -122,3 +122,17 @@ def _overlap_of_tiles(w: Window, pixels: int) -> Overlap:
     if not len(ends):
         return Overlap.anywhere()
     return Overlap(int(np.max(ends * w.out_c - still_needed[ends])))
+
+
+@lru_cache(maxsize=256)
+def pooling_overlap(w: Window) -> Overlap:
+    """For kernels that write the channels of each pixel in order, each after reading all of its window.
+
+    The output may reach up to the first cell that the same or a later pixel still reads.
+    """
+    index = np.arange(w.out_pixels)
+    rows = np.maximum(index // w.out_w * w.stride_h - w.pad_top, 0)
+    columns = np.maximum(index % w.out_w * w.stride_w - w.pad_left, 0)
+    starts = (rows * w.in_w + columns) * w.in_c
+    needed = np.minimum.accumulate(starts[::-1])[::-1]
+    return Overlap(int(np.max(index * w.out_c - needed)))

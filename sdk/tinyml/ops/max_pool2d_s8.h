@@ -1,0 +1,34 @@
+/* int8 max pooling: the C twin of max_pool2d.py.
+ *
+ * x [in_h][in_w][c], y [out_h][out_w][c], same quantisation on both sides. Cells outside the input do not count. The
+ * channels of a pixel are written one after the other, each when its window has been read. */
+#ifndef TM_MAX_POOL2D_S8_H
+#define TM_MAX_POOL2D_S8_H
+
+#include "attributes.h"
+#include "pool_window.h"
+#include "requantize.h"
+
+TM_INLINE void tm_max_pool2d_s8(const int8_t *x, int8_t *y, const tm_window *w, const tm_output *out)
+{
+    for (int32_t oy = 0; oy < w->out_h; oy++) {
+        const tm_cells rows = tm_inside(oy * w->stride_h - w->pad_top, w->kernel_h, w->in_h);
+        for (int32_t ox = 0; ox < w->out_w; ox++) {
+            const tm_cells columns = tm_inside(ox * w->stride_w - w->pad_left, w->kernel_w, w->in_w);
+            const int8_t *corner = x + (rows.start * w->in_w + columns.start) * w->in_c;
+            for (int32_t c = 0; c < w->in_c; c++) {
+                int32_t largest = -128;
+                for (int32_t iy = 0; iy < rows.stop - rows.start; iy++) {
+                    const int8_t *cell = corner + iy * w->in_w * w->in_c + c;
+                    for (int32_t ix = columns.start; ix < columns.stop; ix++) {
+                        largest = *cell > largest ? *cell : largest;
+                        cell += w->in_c;
+                    }
+                }
+                *y++ = tm_clamp_s8(largest, out->low, out->high);
+            }
+        }
+    }
+}
+
+#endif

@@ -1,0 +1,83 @@
+"""Multiplication of two tensors; shapes broadcast."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinyml.board import Isa
+from tinyml.ir.cwriter import CWriter
+from tinyml.ir.op import Call, Case, Cost, GraphError, Variant, operator
+from tinyml.ir.requantize import quantize_multiplier, requantize
+from tinyml.ir.tensor import QuantParams, TensorType
+from tinyml.ops import golden, scaling, timing
+from tinyml.ops.elementwise import Elementwise, Types, kernel_head
+
+
+@operator("mul")
+@dataclass(frozen=True)
+class Mul(Elementwise):
+    """y = a * b in the scale of `out`: the product of the integers less their zero points, requantised.
+
+    LiteRT's rounding is `double`. Source: LiteRT internal/reference/integer_ops/mul.h.
+    """
+
+    def multiplier(self, a: TensorType, b: TensorType) -> tuple[int, int]:
+        """(multiplier, left shift). Raises: GraphError for scales that do not fit 32 bits."""
+        real = np.float32(a.quant.scale) * np.float32(b.quant.scale) / np.float32(self.out.scale)  # as LiteRT does
+        try:
+            return quantize_multiplier(float(real), self.rounding)
+        except ValueError as error:
+            raise GraphError(str(error), hint="the scales of inputs and output do not belong together") from error
+
+    def infer(self, a: TensorType, b: TensorType) -> Types:
+        inferred = super().infer(a, b)
+        self.multiplier(a, b)
+        return inferred
+
+    def reference(self, a: np.ndarray, b: np.ndarray, *, types: Types) -> tuple:
+        a, b = self.aligned(a, b)
+        product = (a.astype(np.int64) - types[0].quant.zero_point) * (b.astype(np.int64) - types[1].quant.zero_point)
+        result = requantize(product, *self.multiplier(*types), self.rounding) + self.out.zero_point
+        return (np.clip(result, self.act_min, self.act_max).astype(np.int8),)
+
+    def variants(self, isa: Isa, *x: TensorType) -> tuple[Variant, ...]:
+        flat = "" if self.pairing(*x).is_flat else "_broadcast"
+        return (Variant(f"mul_s8_{self.rounding}{flat}", "mul_s8.h"),)
+
+    def cost(self, v: Variant, *x: TensorType) -> Cost:
+        flat = not v.name.endswith("broadcast")
+        weights = 0 if self.constant is None else x[self.constant].size_bytes
+        cycles = timing.mul(TensorType(self.pairing(*x).shape).elements, flat)
+        return Cost(0, cycles, 180 + 60 * (not flat), weights, 0)
+
+    def kernel_c(self, v: Variant, w: CWriter, symbol: str) -> None:
+        flat, rounding = not v.name.endswith("broadcast"), scaling.ROUNDINGS[self.rounding]
+        with w.block(kernel_head(w, symbol, flat, "const tm_product *product")):
+            if flat:
+                w.line(f"tm_mul_s8(a, b, y, elements, 1, 1, product, {rounding});")
+            else:
+                w.line(f"tm_mul_s8_broadcast(a, b, y, pairing, product, {rounding});")
+
+    def emit_c(self, v: Variant, w: CWriter, call: Call) -> None:
+        a, b = call.input_types
+        multiplier, shift = self.multiplier(a, b)
+        zeros = (a.quant.zero_point, b.quant.zero_point, self.out.zero_point)
+        values = (multiplier, *zeros, shift, self.act_min, self.act_max)
+        w.line(f"static const tm_product product = {{{', '.join(map(str, values))}}};")
+        self.emit_call(w, call, not v.name.endswith("broadcast"), "&product")
+
+    @classmethod
+    def cases(cls) -> Iterable[Case]:
+        for out in (0.05, 0.9, 0.0001):
+            for first, second in ((-128, 127), (0, -5), (127, -128)):
+                kinds = (golden.activation((1, 3, 3, 5), first), golden.activation((1, 3, 3, 5), second))
+                zeros = f"{out}_{first}_{second}".replace("-", "m").replace(".", "_")
+                yield from golden.plain_cases("mul_double", cls(QuantParams((out,), second), rounding="double"), {zeros: kinds})
+        for rounding in ("high", "single"):
+            yield from golden.random_cases(f"mul_{rounding}", cls(QuantParams((0.3,), 5), rounding=rounding), {"odd": kinds})
+        op = cls(QuantParams((0.1,), -128), -128, 20, "double")
+        yield from golden.plain_cases("mul_clamped", op, {"one": (golden.activation((1, 1)), golden.activation((1, 1)))})
+        yield from golden.broadcast_cases("mul_broadcast", lambda c: cls(QuantParams((0.9,), 9), rounding="double", constant=c))
