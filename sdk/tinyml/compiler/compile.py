@@ -9,6 +9,7 @@ from pathlib import Path
 import tinyml.ops  # noqa: F401  (registers the operators)
 from tinyml.board import Isa
 from tinyml.compiler.emit import LAYER_CODE_BYTES, Program, emit_files
+from tinyml.compiler.frame_graph import frame_graph
 from tinyml.compiler.passes import constant_channels, dead_nodes
 from tinyml.compiler.plan import Plan
 from tinyml.compiler.schedule import schedule
@@ -86,8 +87,9 @@ class Compiled:
         return {layer.symbol: layer.calls for layer in self.layers}
 
 
-def compile_graph(graph: Graph, isa: Isa, *, prefix: str = "m", taps: bool = False, canary: bool = False) -> Compiled:
-    """Compile `graph` for `isa`.
+def compile_graph(graph: Graph, isa: Isa, *, prefix: str = "m", taps: bool = False, canary: bool = False,
+                  stream: bool = False) -> Compiled:  # fmt: skip
+    """Compile `graph` for `isa`; with `stream`, to take one frame (row of its input) at a time.
 
     `taps` keeps every computed tensor in the arena to be read after a run; `canary` does so too and leaves guard
     words between tensors, which `HostModel` checks after every run. Raises: GraphError.
@@ -99,8 +101,12 @@ def compile_graph(graph: Graph, isa: Isa, *, prefix: str = "m", taps: bool = Fal
     if not graph.inputs:
         raise GraphError(f"graph `{graph.name}` has no input")
     guard_bytes = 16 if canary else 0
+    frames = frame_graph(graph) if stream else None
+    if frames is not None:
+        graph = frames.graph
+        verify(graph)
     planned = schedule(graph, isa, keep_all=taps or canary, guard_bytes=guard_bytes)
-    program = Program.of(graph, planned, prefix)
+    program = Program.of(graph, planned, prefix, frames)
     return Compiled(
         graph.name, prefix, isa, tuple(graph.types[v] for v in graph.inputs),
         tuple(graph.types[v] for v in graph.outputs), planned.plan, _layer_infos(program), emit_files(program),

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import tinyml.ir
 import tinyml.ops
-from tinyml.compiler.interface import accessor, header, sides
+from tinyml.compiler.frame_graph import COUNT, FrameGraph
+from tinyml.compiler.interface import accessor, header, sides, stream_header
 from tinyml.compiler.row_streaming import RowChain, RowStage
 from tinyml.compiler.schedule import Schedule
 from tinyml.ir.cwriter import C_TYPES, CWriter
@@ -64,12 +65,13 @@ class Program:
     schedule: Schedule
     layers: tuple[Layer, ...]
     places: Mapping[str, Place]
+    frames: FrameGraph | None = None  # of a network that takes one frame at a time
 
     @classmethod
-    def of(cls, graph: Graph, schedule: Schedule, prefix: str) -> Program:
+    def of(cls, graph: Graph, schedule: Schedule, prefix: str, frames: FrameGraph | None = None) -> Program:
         nodes = [n for n in graph.nodes if schedule.variants[n.name].kernel_file]
         layers = tuple(_layer(graph, node, schedule, index, prefix) for index, node in enumerate(nodes))
-        return cls(graph, prefix, schedule, layers, _places(graph, schedule))
+        return cls(graph, prefix, schedule, layers, _places(graph, schedule), frames)
 
 
 def _layer(graph: Graph, node: Node, schedule: Schedule, index: int, prefix: str) -> Layer:
@@ -101,7 +103,9 @@ def emit_files(program: Program) -> dict[str, str]:
     kernels = dict.fromkeys(layer.variant.kernel_file for layer in program.layers)
     if program.schedule.chains:
         kernels["row_streaming.h"] = None
-    files = {f"{prefix}.h": header(program.graph, program.schedule.plan, prefix), f"{prefix}.c": ""}
+    plan, frames = program.schedule.plan, program.frames
+    head = header(program.graph, plan, prefix) if frames is None else stream_header(frames, plan, prefix)
+    files = {f"{prefix}.h": head, f"{prefix}.c": ""}
     waiting = [*kernels, "attributes.h"]
     while waiting:
         name = waiting.pop(0)
@@ -133,6 +137,15 @@ def _source(program: Program, kernels: Sequence[str]) -> str:
         _emit_layer(program, layer, w)
     for chain in program.schedule.chains:
         _emit_chain(program, chain, w)
+    if program.frames is None:
+        _emit_invoke(program, w)
+    else:
+        _emit_push(program, program.frames, w)
+    return w.text()
+
+
+def _emit_invoke(program: Program, w: CWriter) -> None:
+    prefix = program.prefix
     for side, value in sides(program.graph):
         qualifier = "" if side.startswith("input") else "const "
         w.line()
@@ -140,12 +153,33 @@ def _source(program: Program, kernels: Sequence[str]) -> str:
             w.line(f"return ({qualifier}int8_t *)arena + {program.places[value].offset};")
     w.line()
     with w.block(f"void {prefix}_invoke(void *arena)"):
-        for layer in layers:
-            if layer.chain is None:
-                w.line(f"{layer.symbol}((uint8_t *)arena);")
-            elif layer.node.name == layer.chain.nodes[0]:
-                w.line(f"{prefix}_{layer.chain.name}((uint8_t *)arena);")
-    return w.text()
+        _emit_calls(program, w)
+
+
+def _emit_push(program: Program, frames: FrameGraph, w: CWriter) -> None:
+    prefix, places = program.prefix, program.places
+    count = f"((int32_t *)(void *)((uint8_t *)arena + {places[COUNT].offset}))"
+    w.line()
+    with w.block(accessor(prefix, "output")):
+        w.line(f"return (const int8_t *)arena + {places[frames.output].offset};")
+    w.line()
+    with w.block(f"void {prefix}_reset(void *arena)"):
+        w.line(f"*{count} = 0;")
+    w.line()
+    with w.block(f"int {prefix}_push(void *arena, const int8_t *frame)"):
+        w.line(f"int8_t *const input = (int8_t *)arena + {places[frames.frame].offset};")
+        with w.block(f"for (int32_t i = 0; i < {prefix.upper()}_FRAME_BYTES; i++)"):
+            w.line("input[i] = frame[i];")
+        _emit_calls(program, w)
+        w.line(f"return *{count} == {frames.window_frames};")
+
+
+def _emit_calls(program: Program, w: CWriter) -> None:
+    for layer in program.layers:
+        if layer.chain is None:
+            w.line(f"{layer.symbol}((uint8_t *)arena);")
+        elif layer.node.name == layer.chain.nodes[0]:
+            w.line(f"{program.prefix}_{layer.chain.name}((uint8_t *)arena);")
 
 
 def _emit_layer(program: Program, layer: Layer, w: CWriter) -> None:

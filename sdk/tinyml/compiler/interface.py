@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tinyml.compiler.frame_graph import FrameGraph
 from tinyml.compiler.plan import ARENA_ALIGN, Plan
 from tinyml.ir.cwriter import CWriter
 from tinyml.ir.graph import Graph
@@ -47,6 +48,39 @@ def header(graph: Graph, plan: Plan, prefix: str) -> str:
     for side, value in sides(graph):
         if graph.types[value].quant is not None:
             (_quantizer if side.startswith("input") else _dequantizer)(w, prefix, side)
+    w.line()
+    w.line("#endif")
+    return w.text()
+
+
+def stream_header(frames: FrameGraph, plan: Plan, prefix: str) -> str:
+    """The text of `PREFIX.h` for a network that takes one frame at a time."""
+    upper, w = prefix.upper(), CWriter()
+    graph = frames.graph
+    w.line(f"/* Network `{graph.name}`, streamed: generated, do not edit.")
+    w.line(" *")
+    w.line(f" * Call {prefix}_reset once, then {prefix}_push with every frame of {upper}_FRAME_BYTES. It gives 1 when")
+    w.line(f" * the output is valid: that of the newest {upper}_WINDOW_FRAMES frames ({upper}_INPUT_BYTES together).")
+    w.line(f" * The arena has {upper}_ARENA_BYTES, is aligned to {upper}_ARENA_ALIGN, and keeps the state. */")
+    w.line(f"#ifndef {upper}_H")
+    w.line(f"#define {upper}_H")
+    w.line()
+    w.line("#include <stdint.h>")
+    w.line()
+    w.line(f"#define {upper}_ARENA_BYTES {plan.arena_bytes}")
+    w.line(f"#define {upper}_ARENA_ALIGN {ARENA_ALIGN}")
+    w.line(f"#define {upper}_INPUT_COUNT 1")
+    w.line(f"#define {upper}_OUTPUT_COUNT 1")
+    w.line(f"#define {upper}_FRAME_BYTES {graph.types[frames.frame].size_bytes}")
+    w.line(f"#define {upper}_WINDOW_FRAMES {frames.window_frames}")
+    _shape_macros(w, prefix, "INPUT", frames.window)
+    _shape_macros(w, prefix, "OUTPUT", graph.types[frames.output])
+    w.line()
+    w.line(f"void {prefix}_reset(void *arena);")
+    w.line(f"int {prefix}_push(void *arena, const int8_t *frame);")
+    w.line(f"{accessor(prefix, 'output')};")
+    _quantizer(w, prefix, "input")
+    _dequantizer(w, prefix, "output")
     w.line()
     w.line("#endif")
     return w.text()
