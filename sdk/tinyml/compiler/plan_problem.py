@@ -1,0 +1,129 @@
+"""The planner's problem in numbers: tensors by index, sizes and distances in whole words, what each step adds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tinyml.ir.op import Overlap
+
+WORD = 4
+Rules = dict[int, tuple[int, bool]]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One executed layer: tensors it reads and writes, which pairs (read, written) may overlap, its scratch."""
+
+    name: str
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+    overlap: Mapping[tuple[str, str], Overlap]
+    scratch_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Tensors 0 to n - 1 in the order in which they come into being, and steps 0 to m - 1.
+
+    `rules[t]` says which inputs, that die as `t` is written, `t` may overlap: input -> (least, exact), where the
+    distance (input's offset less offset of `t`, in words) must be at least, or exactly, `least`. `born[s]` are the
+    tensors that step s writes first; the `inputs` exist before step 0.
+    """
+
+    names: tuple[str, ...]
+    sizes: tuple[int, ...]
+    first: tuple[int, ...]
+    last: tuple[int, ...]
+    inputs: tuple[int, ...]
+    born: tuple[tuple[int, ...], ...]
+    scratch: tuple[int, ...]
+    rules: tuple[Rules, ...]
+
+    @classmethod
+    def of(
+        cls, steps: Sequence[Step], sizes: Mapping[str, int], inputs: Sequence[str], outputs: Sequence[str],
+        persistent: frozenset[str] = frozenset(),
+    ) -> Problem:  # fmt: skip
+        """`persistent` tensors are left out: they lie apart from all others."""
+        index: dict[str, int] = {}
+        first: list[int] = []
+        last: list[int] = []
+        born: list[tuple[int, ...]] = []
+        for name in inputs:
+            if name not in persistent and name not in index:
+                index[name] = len(first)
+                first.append(0)
+                last.append(0)
+        count = len(first)
+        for number, step in enumerate(steps):
+            for name in step.writes:
+                if name not in persistent and name not in index:
+                    index[name] = len(first)
+                    first.append(number)
+                    last.append(number)
+            born.append(tuple(range(count, len(first))))
+            count = len(first)
+            for name in (*step.writes, *step.reads):
+                if name in index:
+                    last[index[name]] = number
+        end = max(0, len(steps) - 1)
+        for name in outputs:
+            if name in index:
+                last[index[name]] = end
+        words = tuple(words_of(sizes[name]) for name in index)
+        rules = _rules(steps, index, words, first, last, {index[n] for n in outputs if n in index})
+        starts = tuple(index[n] for n in dict.fromkeys(inputs) if n in index)
+        return cls(tuple(index), words, tuple(first), tuple(last), starts, tuple(born),
+                   tuple(words_of(s.scratch_bytes) for s in steps), rules)  # fmt: skip
+
+    def lower_bound(self) -> int:
+        """Words that every plan needs: the largest sum of what is live at one step, scratch included, where every
+        output overlaps the inputs it may overlap as far as it may."""
+        change = [0] * (len(self.born) + 2)
+        for size, first, last in zip(self.sizes, self.first, self.last, strict=True):
+            change[first] += size
+            change[last + 1] -= size
+        most = live = 0
+        for step, born in enumerate(self.born or ((),)):
+            live += change[step]
+            need = live + (self.scratch[step] if self.scratch else 0)
+            for tensor in born:
+                if self.rules[tensor]:
+                    need -= self._saving(tensor)
+            most = max(most, need)
+        return most
+
+    def _saving(self, tensor: int) -> int:
+        """Words that `tensor` can share with the inputs that die as it is written."""
+        size, saving = self.sizes[tensor], 0
+        for read, (least, exact) in self.rules[tensor].items():
+            other = self.sizes[read]
+            distance = least if exact else max(0, least)
+            together = max(size, distance + other) - min(0, distance)
+            saving += max(0, size + other - together)
+        return min(size, saving)
+
+
+def words_of(size_bytes: int) -> int:
+    return -(-size_bytes // WORD)
+
+
+def _rules(
+    steps: Sequence[Step], index: Mapping[str, int], sizes: Sequence[int], first: Sequence[int], last: Sequence[int],
+    kept: set[int],
+) -> tuple[Rules, ...]:  # fmt: skip
+    rules: list[Rules] = [{} for _ in sizes]
+    for number, step in enumerate(steps):
+        for (read, written), overlap in step.overlap.items():
+            source, target = index.get(read), index.get(written)
+            if source is None or target is None or source == target or source in kept:
+                continue
+            if last[source] != number or first[target] != number or first[source] == number and source > target:
+                continue
+            if overlap.exact and overlap.least_bytes % WORD:
+                continue
+            least = max(-(-overlap.least_bytes // WORD), -sizes[source])
+            if least < sizes[target]:
+                rules[target][source] = (least, overlap.exact)
+    return tuple(rules)
