@@ -31,4 +31,4 @@ def load_model(path: Path | str, name: str | None = None) -> Graph:
         return import_onnx(path, name)
     if suffix == ".tir" or path.is_dir():
         return load(path)
-    raise ModelError(f"`{path}` is no model: its name ends in `{path.suffix}`", hint=f"a model is one of {', '.join(FORMATS)}")
+    raise ModelError(f"`{path}` is no model by its name", hint=f"a model is one of {', '.join(FORMATS)}")

@@ -112,9 +112,5 @@ def outputs(graph: GraphUnderWay, borders: Borders) -> list[str]:
 
 @converts("DEQUANTIZE", status="folded")
 def dequantize(site: Site) -> None:
+    """Reached only inside the network: at its borders it is left out."""
     raise site.error("it stands inside the network, where only int8 is supported", _FLOAT_ADVICE)
-
-
-@converts("QUANTIZE", status="folded")
-def quantize(site: Site) -> None:
-    raise site.error("requantisation inside the network is not supported")

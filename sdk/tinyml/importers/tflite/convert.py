@@ -9,9 +9,17 @@ from pathlib import Path
 
 from tinyml.importers.errors import ModelError
 from tinyml.importers.names import identifier
-from tinyml.importers.tflite import borders, elementwise, layers, pooling, shapes  # noqa: F401  (they register)
+from tinyml.importers.tflite import (  # noqa: F401  (they register)
+    activations,
+    borders,
+    elementwise,
+    layers,
+    movement,
+    pooling,
+    shapes,
+)
 from tinyml.importers.tflite.model import Model, read_model
-from tinyml.importers.tflite.registry import converter_of
+from tinyml.importers.tflite.registry import converter_of, supported_operators
 from tinyml.importers.tflite.site import GraphUnderWay, Site
 from tinyml.ir.graph import Graph
 from tinyml.ir.op import GraphError
@@ -71,4 +79,4 @@ def check_operators(model: Model) -> None:
         place = model.tensors[first.outputs[0]].label if first.outputs else "no output"
         details.append(f"{name}: {count}, the first is operator {first.index} ({place})")
     raise ModelError(f"the model has operators that are not supported: {', '.join(missing)}", details=details,
-                     hint="`tinyml import --operators` lists what is supported; replace the others and export again")  # fmt: skip
+                     hint=f"supported: {', '.join(supported_operators())}; build the model of these")  # fmt: skip

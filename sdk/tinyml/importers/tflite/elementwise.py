@@ -1,15 +1,31 @@
-"""ADD, SUB and MUL."""
+"""ADD, SUB and MUL; one operand may be constant."""
 
 from __future__ import annotations
 
 from tinyml.importers.tflite import schema
 from tinyml.importers.tflite.registry import converts
 from tinyml.importers.tflite.site import Site
-from tinyml.ops import Add
+from tinyml.ops import Add, Mul, Sub
+
+
+def _binary(site: Site, kind: type[Add | Sub | Mul]) -> None:
+    site.expect((2,))
+    clamp = site.activation_range(site.choice(schema.Elementwise.activation, schema.ACTIVATIONS))
+    constant = next((i for i in (0, 1) if site.is_constant(i)), None)
+    values = [site.constant_operand(i) if i == constant else site.activation(i) for i in (0, 1)]
+    site.emit(kind(site.quant(), *clamp, "double", constant), *values)
 
 
 @converts("ADD", options=schema.Options.add)
 def add(site: Site) -> None:
-    site.expect((2,))
-    low, high = site.activation_range(site.choice(schema.Elementwise.activation, schema.ACTIVATIONS))
-    site.emit(Add(site.quant(), low, high, "double"), site.activation(0), site.activation(1))
+    _binary(site, Add)
+
+
+@converts("SUB", options=schema.Options.sub)
+def sub(site: Site) -> None:
+    _binary(site, Sub)
+
+
+@converts("MUL", options=schema.Options.mul)
+def mul(site: Site) -> None:
+    _binary(site, Mul)

@@ -11,7 +11,7 @@ from tinyml.importers.tflite.registry import converts
 from tinyml.importers.tflite.site import Site
 from tinyml.importers.tflite.window import WindowOptions, read_window
 from tinyml.ir.tensor import Const, QuantParams
-from tinyml.ops import Conv2d, DepthwiseConv2d, FullyConnected, Reshape
+from tinyml.ops import Concat, Conv2d, DepthwiseConv2d, FullyConnected, Reshape, Slice
 
 
 def _weights(site: Site, axes: int) -> tuple[np.ndarray, QuantParams]:
@@ -52,22 +52,30 @@ def conv2d(site: Site) -> None:
     window = read_window(site, fields, weights.shape[1:3])
     op = Conv2d(window.stride, window.padding, site.quant(), *_clamp(site, o.activation), window.dilation, "double")
     bias = _bias(site, weights.shape[0])
-    channels = site.tensor(0).shape[3]
-    if weights.shape[3] != channels:
-        weights = _grouped(site, weights, channels)
-    site.emit(op, site.activation(), *_constants(site, weights, quant, bias))
+    if weights.shape[3] == site.tensor(0).shape[3]:
+        site.emit(op, site.activation(), *_constants(site, weights, quant, bias))
+    else:
+        _grouped(site, op, weights, quant, bias)
 
 
-def _grouped(site: Site, weights: np.ndarray, channels: int) -> np.ndarray:
-    """Weights [O, kh, kw, C/groups] as [O, kh, kw, C], zero where an output does not see an input channel."""
-    outputs, height, width, depth = weights.shape
-    groups = channels // depth
-    if channels % depth or outputs % groups:
-        raise site.error(f"{outputs} filters over {depth} channels do not divide an input of {channels} channels")
-    dense = np.zeros((groups, outputs // groups, height, width, groups, depth), np.int8)
+def _grouped(site: Site, op: Conv2d, weights: np.ndarray, quant: QuantParams, bias: np.ndarray) -> None:
+    """Weights [O, kh, kw, C / groups]: each group of channels is convolved by itself, and the results are joined."""
+    outputs, depth = weights.shape[0], weights.shape[3]
+    shape, x = site.tensor(0).shape, site.activation()
+    groups = shape[3] // depth
+    if shape[3] % depth or not groups or outputs % groups:
+        raise site.error(f"{outputs} filters over {depth} channels do not divide an input of {shape[3]} channels")
+    if quant.axis not in (None, 0):
+        raise site.error(f"its weights have scales along axis {quant.axis}; expected axis 0")
+    size, parts = outputs // groups, []
     for group in range(groups):
-        dense[group, ..., group, :] = weights.reshape(groups, outputs // groups, height, width, depth)[group]
-    return dense.reshape(outputs, height, width, channels)
+        own = slice(group * size, (group + 1) * size)
+        scales = quant.scales if quant.axis is None else quant.scales[own]
+        own_quant = QuantParams(scales, quant.zero_point, None if len(scales) == 1 else 0)
+        part = site.step(f"in{group}", Slice((0, 0, 0, group * depth), (*shape[:3], depth), (1, 1, 1, 1)), x)
+        constants = _constants(site, weights[own], own_quant, bias[own])
+        parts.append(site.step(f"group{group}", op, part, *constants))
+    site.emit(Concat(3), *parts)
 
 
 @converts("DEPTHWISE_CONV_2D", options=schema.Options.depthwise_conv2d)

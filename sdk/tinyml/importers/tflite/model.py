@@ -97,7 +97,7 @@ def _operator_name(code: Table) -> str:
 
 def _indices(table: Table, field: int, tensors: int) -> tuple[int, ...]:
     values = table.vector(field, "int32")
-    if values.size and not (-1 <= values.min() and values.max() < tensors):
+    if values.size and (values.min() < -1 or values.max() >= tensors):
         raise ModelError(f"the file is damaged at {table.what}: it names a tensor that does not exist")
     if values.size > _MOST_TENSORS:
         raise ModelError(f"the file is damaged at {table.what}: it names {values.size:,} tensors")
@@ -155,9 +155,8 @@ def _read_quantization(table: Table, shape: tuple[int, ...], label: str) -> Quan
     quant = table.table(schema.Tensor.quantization, f"the quantisation of {label}")
     if quant is None:
         return None
-    scales, zeros = quant.vector(schema.Quantization.scale, "float32"), quant.vector(
-        schema.Quantization.zero_point, "int64"
-    )
+    scales = quant.vector(schema.Quantization.scale, "float32")
+    zeros = quant.vector(schema.Quantization.zero_point, "int64")
     if quant.scalar(schema.Quantization.details_type, "uint8") != 0:
         raise ModelError(f"{label} has custom or blockwise quantisation, which is not supported",
                          hint="quantise the weights per channel or per tensor")  # fmt: skip
@@ -173,7 +172,8 @@ def _read_quantization(table: Table, shape: tuple[int, ...], label: str) -> Quan
         return QuantParams((float(scales[0]),), int(zeros[0]))
     axis = quant.scalar(schema.Quantization.quantized_dimension, "int32")
     if not 0 <= axis < len(shape) or shape[axis] != scales.size:
-        raise ModelError(f"the file is damaged at {label}: {scales.size} scales do not fit axis {axis} of {list(shape)}")
+        found = f"{scales.size} scales do not fit axis {axis} of {list(shape)}"
+        raise ModelError(f"the file is damaged at {label}: {found}")
     return QuantParams(tuple(scales.tolist()), int(zeros[0]), axis)
 
 

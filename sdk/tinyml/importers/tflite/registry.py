@@ -41,6 +41,10 @@ def converter_of(operator: str) -> Converter | None:
     return _CONVERTERS.get(operator)
 
 
+def supported_operators() -> list[str]:
+    return sorted(_CONVERTERS)
+
+
 def operator_statuses() -> dict[str, str]:
     """Every operator of the schema: supported, fused, folded, or not supported."""
     unsupported = dict.fromkeys(sorted(schema.OPERATORS), "not supported")

@@ -41,7 +41,8 @@ class Site:
     def error(self, problem: str, hint: str | None = None, details: Iterable[str] = ()) -> ModelError:
         operator = self.operator
         place = self.graph.tensors[operator.outputs[0]].label if operator.outputs else "no output"
-        return ModelError(f"operator {operator.index}, {operator.name} ({place}): {problem}", hint=hint, details=details)
+        where = f"operator {operator.index}, {operator.name} ({place})"
+        return ModelError(f"{where}: {problem}", hint=hint, details=details)
 
     def option(self, field: IntEnum, kind: str, default: int | float | bool = 0) -> int | float | bool:
         """A field of the operator's options. Raises: ModelError when the options are those of another operator."""
@@ -52,6 +53,26 @@ class Site:
             raise self.error(f"its options are of type {operator.options_type}, not {int(self.options_type)}",
                              "the file is damaged: export the model again")  # fmt: skip
         return operator.options.scalar(field, kind, default)
+
+    def option_list(self, field: IntEnum) -> list[int]:
+        """A short vector of int32 among the options; empty when there is none."""
+        self.option(field, "uint32")  # checks the type of the options
+        if self.operator.options is None:
+            return []
+        return [int(v) for v in self.operator.options.vector(field, "int32")[:64]]
+
+    def finite(self, field: IntEnum) -> float:
+        """A float option."""
+        value = self.option(field, "float32", 0.0)
+        if not np.isfinite(value):
+            raise self.error(f"its option `{field.name}` is {value}")
+        return float(value)
+
+    def axis(self, number: int, rank: int) -> int:
+        """An axis of a tensor with `rank` axes, counted from the end when negative."""
+        if not -rank <= number < rank:
+            raise self.error(f"axis {number} does not exist: the tensor has {rank} axes")
+        return number % rank
 
     def require_options(self) -> None:
         if self.operator.options is None:
