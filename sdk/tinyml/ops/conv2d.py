@@ -12,15 +12,15 @@ from tinyml.board import Isa
 from tinyml.ir.cwriter import CWriter
 from tinyml.ir.op import Call, Case, Cost, GraphError, Overlap, Packed, Range, Variant, operator
 from tinyml.ir.requantize import Rounding
-from tinyml.ir.requantize_scaled import ScaledRequantization, needs_negative_fix, scaled_requantization
+from tinyml.ir.requantize_scaled import needs_negative_fix
 from tinyml.ir.tensor import Const, QuantParams, TensorType
 from tinyml.ops import golden, scaling, timing
 from tinyml.ops.gemm_packing import (
-    SCALE_BITS,
     StreamConstants,
     gemm_stream,
     gemm_stream_bytes,
     groups_of,
+    scalable,
     stream_constants,
 )  # fmt: skip
 from tinyml.ops.window import Window
@@ -81,7 +81,7 @@ class Conv2d:
         portable = Variant(f"conv2d_s8_{self.rounding}", PORTABLE)
         w = self.window(x[0], x[1])
         scale = scaling.multipliers(x[0], x[1], self.out, w.out_c, self.rounding)
-        if not isa.dsp or w.dilation_w != 1 or max(w.kernel_h, w.kernel_w) > 255 or self._scaled(x, 1) is None:
+        if not isa.dsp or w.dilation_w != 1 or max(w.kernel_h, w.kernel_w) > 255 or not self._scalable(x):
             return (portable,)
         signed = needs_negative_fix(self.rounding, scale.shift, self.act_min, self.out.zero_point)
         ending = "_signed" * signed + "_clamped" * ((self.act_min, self.act_max) != (-128, 127))
@@ -96,12 +96,10 @@ class Conv2d:
             found.append(Variant(f"conv2d{shape}_s8_dsp{ending}", DSP, 36 * groups_of(w.taps)))
         return tuple(reversed(found))
 
-    def _scaled(self, x: tuple[TensorType, ...], largest: int) -> ScaledRequantization | None:
-        """Requantisation of the SIMD kernels; None where they cannot do it whatever the weights are."""
+    def _scalable(self, x: tuple[TensorType, ...]) -> bool:
+        """Whether the SIMD kernels can requantise to this output, if the weights allow it."""
         scale = scaling.multipliers(x[0], x[1], self.out, x[1].shape[0], self.rounding)
-        return scaled_requantization(
-            scale.multiplier, scale.shift, self.rounding, self.out.zero_point, SCALE_BITS, largest
-        )
+        return scalable(scale, self.rounding, self.out.zero_point)
 
     def _constants(self, types: Types, weights: Const, bias: Const) -> StreamConstants | None:
         rows = weights.data.reshape(types[1].shape[0], -1)

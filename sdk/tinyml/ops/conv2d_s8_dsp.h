@@ -121,7 +121,7 @@ TM_INLINE void tm_conv2d_tile(tm_gemm_tile *tile, const tm_conv2d *p, const int3
 {
     tile->second = pixels > 1 ? p->out_c : 0;
     tile->third = pixels > 2 ? 2 * p->out_c : tile->second;
-    const int32_t pair_words = 8 + 2 * ((taps + 3) / 4);
+    const int32_t pair_words = 6 + 2 * ((taps + 3) / 4);
     tile->stream = p->stream;
     tile->stream_end = p->stream + (p->out_c / 2) * pair_words;
     for (int part = 0; part < 2; part++) {
@@ -213,7 +213,7 @@ TM_INLINE void tm_conv2d_pixels_s8_dsp(const tm_conv2d *p, const int8_t *x, int8
     tm_gemm_quad quad = tm_gemm_quad_of(p->stream, taps);
     x = tm_conv2d_row(p, x, first, first - first % p->in_ring);
     for (int32_t i = 0; i < pixels; i++) {
-        tm_gemm_quad_run(&quad, x + i * taps, y + i * p->out_c, p->out_c, negative_fix);
+        tm_gemm_quad_run(&quad, x + i * taps, y + i * p->out_c, p->out_c, negative_fix, 0);
     }
     if (clamped) {
         tm_clamp_bytes(y, pixels * p->out_c, p->low, p->high);

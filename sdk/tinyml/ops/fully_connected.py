@@ -11,10 +11,17 @@ from tinyml.board import Isa
 from tinyml.ir.cwriter import CWriter
 from tinyml.ir.op import Call, Case, Cost, GraphError, Overlap, Packed, Range, Variant, operator
 from tinyml.ir.requantize import Rounding
-from tinyml.ir.requantize_scaled import needs_negative_fix, scaled_requantization
+from tinyml.ir.requantize_scaled import needs_negative_fix
 from tinyml.ir.tensor import Const, QuantParams, TensorType
 from tinyml.ops import golden, scaling, timing
-from tinyml.ops.gemm_packing import SCALE_BITS, StreamConstants, gemm_stream, gemm_stream_bytes, stream_constants
+from tinyml.ops.gemm_packing import (
+    StreamConstants,
+    gemm_stream,
+    gemm_stream_bytes,
+    packed_scale,
+    scalable,
+    stream_constants,
+)  # fmt: skip
 
 Types = tuple[TensorType, ...]
 PORTABLE = "fully_connected_s8.h"
@@ -54,14 +61,12 @@ class FullyConnected:
     def variants(self, isa: Isa, *x: TensorType) -> tuple[Variant, ...]:
         portable = Variant(f"fully_connected_s8_{self.rounding}", PORTABLE)
         scale = scaling.multipliers(x[0], x[1], self.out, x[1].shape[0], self.rounding)
-        scaled = scaled_requantization(
-            scale.multiplier, scale.shift, self.rounding, self.out.zero_point, SCALE_BITS, 1
-        )
-        if not isa.dsp or scaled is None or max(x[1].shape) > 2**15 - 1:
+        if not isa.dsp or not scalable(scale, self.rounding, self.out.zero_point) or max(x[1].shape) > 2**15 - 1:
             return (portable,)
         signed = needs_negative_fix(self.rounding, scale.shift, self.act_min, self.out.zero_point)
         ending = "_signed" * signed + "_clamped" * ((self.act_min, self.act_max) != (-128, 127))
-        return (Variant(f"fully_connected_s8_dsp{ending}", DSP), portable)
+        tensor = "_tensor" * (len(x[1].quant.scales) == 1 and not signed)
+        return (Variant(f"fully_connected_s8_dsp{tensor}{ending}", DSP), portable)
 
     def _constants(self, types: Types, weights: Const, bias: Const) -> StreamConstants | None:
         scale = scaling.multipliers(types[0], types[1], self.out, types[1].shape[0], self.rounding)
@@ -78,7 +83,7 @@ class FullyConnected:
             cycles = timing.fully_connected_portable(inputs, outputs)
             return Cost(x[1].elements, cycles, 200, x[1].size_bytes + 12 * outputs, 0)
         cycles = timing.gemm_quads(inputs, outputs) + timing.clamp_cycles(outputs, self.act_min, self.act_max)
-        return Cost(x[1].elements, cycles, 900, gemm_stream_bytes(outputs, inputs, 4), 0)
+        return Cost(x[1].elements, cycles, 900, gemm_stream_bytes(outputs, inputs, 4, scales="tensor" not in v.name), 0)
 
     def overlap(self, v: Variant, *x: TensorType) -> tuple[Overlap | None, ...]:
         return (None,)
@@ -88,7 +93,8 @@ class FullyConnected:
 
     def pack(self, v: Variant, types: Types, weights: Const, bias: Const) -> tuple[Packed, ...]:
         if v.kernel_file == DSP:
-            return (Packed("stream", gemm_stream(weights.data, self._constants(types, weights, bias), 4)),)
+            constants = self._constants(types, weights, bias)
+            return (Packed("stream", gemm_stream(weights.data, constants, 4, scales="tensor" not in v.name)),)
         scale = scaling.multipliers(types[0], types[1], self.out, types[1].shape[0], self.rounding)
         return (
             Packed("weights", weights.data), Packed("bias", bias.data),
@@ -97,7 +103,7 @@ class FullyConnected:
 
     def kernel_c(self, v: Variant, w: CWriter, symbol: str) -> None:
         if v.kernel_file == DSP:
-            flags = f"{int('signed' in v.name)}, {int('clamped' in v.name)}"
+            flags = ", ".join(str(int(word in v.name)) for word in ("tensor", "signed", "clamped"))
             with w.block(f"static TM_SEPARATE void {symbol}(const tm_fully_connected *p, const int8_t *x, int8_t *y)"):
                 w.line(f"tm_fully_connected_s8_dsp(p, x, y, {flags});")
             return
@@ -110,7 +116,8 @@ class FullyConnected:
     def emit_c(self, v: Variant, w: CWriter, call: Call) -> None:
         outputs, inputs = call.input_types[1].shape
         if v.kernel_file == DSP:
-            values = (call.consts[0], inputs, outputs, self.act_min, self.act_max)
+            scale = self._tensor_scale(call.input_types) if "tensor" in v.name else (0, 0)
+            values = (call.consts[0], *scale, inputs, outputs, self.act_min, self.act_max)
             w.line(f"static const tm_fully_connected p = {{{', '.join(map(str, values))}}};")
             w.line(f"{call.kernel}(&p, {call.inputs[0]}, {call.outputs[0]});")
             return
@@ -118,6 +125,11 @@ class FullyConnected:
         w.line(f"static const tm_output output = {scaling.output_initialiser(self.out, self.act_min, self.act_max)};")
         w.line(f"{call.kernel}({call.inputs[0]}, {call.outputs[0]}, {inputs}, {outputs}, &output, {zero_point},")
         w.line(f"    {', '.join(call.consts)});")
+
+    def _tensor_scale(self, types: Types) -> tuple[int, int]:
+        """(multiplier, packed scale) of all channels."""
+        scale = scaling.multipliers(types[0], types[1], self.out, 1, self.rounding)
+        return packed_scale(scale, self.rounding, self.out.zero_point)
 
     @classmethod
     def cases(cls) -> Iterable[Case]:

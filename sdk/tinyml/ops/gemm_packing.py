@@ -16,7 +16,7 @@ fit, which `stream_constants` proves from the weights.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -29,8 +29,7 @@ SCALE_BITS = 8
 ROUND = 8
 """Groups of four taps that one round of the kernels' inner loops holds."""
 
-_NEGATIVE_FIX = 1 << (SCALE_BITS - 1) << 8
-"""What the signed kernels take from negative sums, in the bits of `right` that a shift does not look at."""
+_RIGHT_MASK = 31
 
 
 def groups_of(taps: int) -> int:
@@ -46,15 +45,16 @@ def rounds_of(taps: int) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class StreamConstants:
-    """Per channel: int32 bias (scaled, folded) and requantisation."""
+    """int32 arrays, one value per channel: bias (scaled, folded), multiplier, and offset with the right shift in its
+    low five bits."""
 
     bias: np.ndarray
-    scale: ScaledRequantization
+    multiplier: np.ndarray
+    packed_scale: np.ndarray
 
     def of(self, channels: list[int]) -> StreamConstants:
         """The constants of some channels, in the order given."""
-        scale = ScaledRequantization(*(getattr(self.scale, f.name)[channels] for f in fields(self.scale)))
-        return StreamConstants(self.bias[channels], scale)
+        return StreamConstants(*(getattr(self, f.name)[channels] for f in fields(self)))
 
 
 def stream_constants(
@@ -62,7 +62,7 @@ def stream_constants(
 ) -> StreamConstants | None:
     """Constants for int8 `weights` [channels, taps], or None where this arithmetic does not hold them.
 
-    It does not for weights of -128, or when a sum of products can reach 2**23.
+    It does not for weights of -128, when a sum of products can reach 2**23, or for scales of 2 and more.
     """
     wide = weights.astype(np.int64)
     if wide.size and wide.min() < -127:
@@ -72,21 +72,39 @@ def stream_constants(
     highest, lowest = base + 127 * positive - 128 * negative, base - 128 * positive + 127 * negative
     largest = int(max(np.abs(highest).max(), np.abs(lowest).max(), 1))
     scaled = scaled_requantization(scale.multiplier, scale.shift, rounding, out_zero_point, SCALE_BITS, largest)
-    if scaled is None:
+    if scaled is None or not packable(scaled):
         return None
     filled = np.zeros((len(wide), 4 * groups_of(wide.shape[1])), np.int64)
     filled[:, : wide.shape[1]] = wide
     constant = 256 * 128 * filled[:, 0::2].sum(axis=1) + filled[:, 1::2].sum(axis=1)
-    fixed = np.where(scale.shift < 0, scaled.right | _NEGATIVE_FIX, scaled.right)
-    return StreamConstants(_wrap(256 * base - constant), replace(scaled, right=fixed.astype(np.int32)))
+    return StreamConstants(_wrap(256 * base - constant), scaled.multiplier, scaled.offset | scaled.right)
 
 
-def gemm_stream(weights: np.ndarray, constants: StreamConstants, together: int) -> np.ndarray:
+def scalable(scale: Multipliers, rounding: Rounding, out_zero_point: int) -> bool:
+    """Whether there is a requantisation for these scales, from types alone: what the weights say comes on top."""
+    scaled = scaled_requantization(scale.multiplier, scale.shift, rounding, out_zero_point, SCALE_BITS, 1)
+    return scaled is not None and packable(scaled)
+
+
+def packed_scale(scale: Multipliers, rounding: Rounding, out_zero_point: int) -> tuple[int, int]:
+    """(multiplier, packed scale) of the first channel of a `scalable` requantisation."""
+    scaled = scaled_requantization(scale.multiplier, scale.shift, rounding, out_zero_point, SCALE_BITS, 1)
+    return int(scaled.multiplier[0]), int(scaled.offset[0] | scaled.right[0])
+
+
+def packable(scaled: ScaledRequantization) -> bool:
+    """Whether the low bits of the offsets are free for the shifts."""
+    return not np.any(scaled.offset & _RIGHT_MASK)
+
+
+def gemm_stream(
+    weights: np.ndarray, constants: StreamConstants, together: int, *, scales: bool = True
+) -> np.ndarray:
     """int32 stream from int8 `weights` [channels, taps], `together` channels (2 or 4) side by side.
 
-    Per `together` channels: their biases, one word of weights each per group, then (multiplier, offset, right) each.
-    Missing taps are 0. The last block of an odd number of channels, taken by two, repeats the channel before; missing
-    channels of a last block of four are 0.
+    Per `together` channels: their biases, one word of weights each per group, and with `scales` (multiplier, packed
+    scale) each. Missing taps are 0. The last block of an odd number of channels, taken by two, repeats the channel
+    before; missing channels of a last block of four are 0.
     """
     channels, taps = weights.shape
     if together == 2 and channels % 2:
@@ -97,16 +115,17 @@ def gemm_stream(weights: np.ndarray, constants: StreamConstants, together: int) 
     filled[:channels, :taps] = weights
     halves = (256 * filled[:, 0::2] - filled[:, 1::2]).astype("<i2")
     words = halves.view("<i4").reshape(blocks, together, groups).transpose(0, 2, 1).reshape(blocks, together * groups)
-    ends = np.zeros((together * blocks, 4), np.int32)
-    ends[:channels, 0], ends[:channels, 1] = constants.bias, constants.scale.multiplier
-    ends[:channels, 2], ends[:channels, 3] = constants.scale.offset, constants.scale.right
-    columns = [ends[:, 0].reshape(blocks, together), words, ends[:, 1:].reshape(blocks, 3 * together)]
+    ends = np.zeros((together * blocks, 3), np.int32)
+    ends[:channels] = np.stack([constants.bias, constants.multiplier, constants.packed_scale], axis=1)
+    columns = [ends[:, 0].reshape(blocks, together), words]
+    if scales:
+        columns.append(ends[:, 1:].reshape(blocks, 2 * together))
     return np.concatenate(columns, axis=1).ravel().astype(np.int32)
 
 
-def gemm_stream_bytes(channels: int, taps: int, together: int) -> int:
+def gemm_stream_bytes(channels: int, taps: int, together: int, *, scales: bool = True) -> int:
     """Size of `gemm_stream`'s result, from shapes alone."""
-    return -(-channels // together) * together * (16 + 4 * groups_of(taps))
+    return -(-channels // together) * together * ((12 if scales else 4) + 4 * groups_of(taps))
 
 
 def _wrap(values: np.ndarray) -> np.ndarray:

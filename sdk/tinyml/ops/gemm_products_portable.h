@@ -17,14 +17,15 @@ static inline uint32_t tm_gemm_products(uint32_t low, uint32_t both, uint32_t we
     return acc + (uint32_t)first + (uint32_t)second + (uint32_t)third + (uint32_t)fourth;
 }
 
-/* `scale` is multiplier, offset, and right in the low byte; above it what `negative_fix` takes from negative sums. */
+/* `scale` is multiplier and packed scale. */
 static inline int8_t tm_gemm_output(int32_t acc, const int32_t *scale, int negative_fix)
 {
-    int32_t total = tm_smmla(acc, scale[0], scale[1]);
-    if (negative_fix != 0 && acc < 0) {
-        total -= scale[2] >> 8;
+    const int32_t right = scale[1] & 31;
+    int32_t total = tm_smmla(acc, scale[0], scale[1] - right);
+    if (negative_fix != 0 && acc < 0 && right > 7) {
+        total -= 128;
     }
-    return tm_saturate_s8(total >> (scale[2] & 31));
+    return tm_saturate_s8(total >> right);
 }
 
 #endif

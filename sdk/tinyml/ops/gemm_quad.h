@@ -2,7 +2,8 @@
  *
  * x: the inputs, word aligned, read in whole words; weights of missing taps are 0.
  * stream: for every four output channels four biases, then per group of four taps one word of each channel's weights,
- *   then multiplier, offset and right shift of each. Missing channels of the last four are 0 and not stored.
+ *   then the multiplier and the packed scale of each, unless all channels share them. Missing channels of the last
+ *   four are 0 and not stored.
  * Arithmetic as in gemm_tile.h. */
 #ifndef TM_GEMM_QUAD_H
 #define TM_GEMM_QUAD_H
@@ -21,6 +22,7 @@ typedef struct {
     const int32_t *stream;
     int32_t rounds;  /* rounds of TM_GEMM_QUAD_UNROLL groups, less one */
     int32_t skipped; /* groups left out of the first round */
+    int32_t multiplier, packed_scale; /* of all channels, for tm_gemm_quads_tensor */
 } tm_gemm_quad;
 
 #if defined(__ARM_FEATURE_DSP)
@@ -33,20 +35,25 @@ TM_INLINE tm_gemm_quad tm_gemm_quad_of(const int32_t *stream, int32_t taps)
 {
     const int32_t groups = (taps + 3) / 4;
     const int32_t rounds = (groups + TM_GEMM_QUAD_UNROLL - 1) / TM_GEMM_QUAD_UNROLL;
-    tm_gemm_quad quad = {0};
+    tm_gemm_quad quad;
+    quad.multiplier = 0;
+    quad.packed_scale = 0;
     quad.stream = stream;
     quad.rounds = rounds - 1;
     quad.skipped = rounds * TM_GEMM_QUAD_UNROLL - groups;
     return quad;
 }
 
-/* y[0 .. outputs) from one row of inputs. `negative_fix` is a constant. */
-TM_INLINE void tm_gemm_quad_run(tm_gemm_quad *quad, const int8_t *x, int8_t *y, int32_t outputs, const int negative_fix)
+/* y[0 .. outputs) from one row of inputs. `negative_fix` and `tensor` are constants. */
+TM_INLINE void tm_gemm_quad_run(tm_gemm_quad *quad, const int8_t *x, int8_t *y, int32_t outputs, const int negative_fix,
+                                const int tensor)
 {
     quad->x = x - 4 * quad->skipped;
     quad->y = y;
     quad->y_end = y + outputs;
-    if (negative_fix) {
+    if (tensor) {
+        tm_gemm_quads_tensor(quad);
+    } else if (negative_fix) {
         tm_gemm_quads_signed(quad);
     } else {
         tm_gemm_quads(quad);

@@ -8,8 +8,8 @@
 /* r0, r1 inputs, r2, r3, r8, r9 weights, r4 .. r7 the sums, r12 stream, lr inputs, r10 rounds, r11 outputs.
  * Every instruction has four bytes, so that a round can be entered in its middle: 80 bytes a group. */
 #define TM_GEMM_QUAD_HEAD                                                                                              \
-    "push {r4-r11, lr}\n sub sp, sp, #20\n"                                                                            \
-    "ldm r0, {r1-r6}\n mov r11, r2\n mov r12, r4\n"                                                                    \
+    "push {r4-r11, lr}\n sub sp, sp, #28\n"                                                                            \
+    "ldm r0, {r1-r8}\n mov r11, r2\n mov r12, r4\n strd r7, r8, [sp, #20]\n"                                                                    \
     "str r5, [sp, #4]\n str r1, [sp, #8]\n str r3, [sp, #12]\n"                                                        \
     "lsl r9, r6, #4\n str r9, [sp, #16]\n"                                                                             \
     "adr.w r9, 2f\n mov r10, #80\n mla r9, r6, r10, r9\n orr r9, r9, #1\n str r9, [sp]\n"                              \
@@ -32,9 +32,12 @@
     "strb r4, [r11]\n strb r5, [r11, #1]\n strb r6, [r11, #2]\n strb r7, [r11, #3]\n add r11, r11, #4\n bhi.w 1b\n"    \
     "b 4f\n"                                                                                                           \
     "3: strb r4, [r11]\n cmp r0, #2\n blo 4f\n strb r5, [r11, #1]\n beq 4f\n strb r6, [r11, #2]\n"                     \
-    "4: add sp, sp, #20\n pop {r4-r11, pc}\n"
+    "4: add sp, sp, #28\n pop {r4-r11, pc}\n"
 
-#define TM_GEMM_QUAD_OUTPUT(sum) "ldm r12!, {r0-r2}\n smmla " sum ", " sum ", r0, r1\n asr " sum ", " sum ", r2\n"
+/* r0, r1 are a multiplier and a packed scale; r1, r2 become offset and right. */
+#define TM_GEMM_QUAD_SCALE "and r2, r1, #31\n bic r1, r1, #31\n"
+#define TM_GEMM_QUAD_SCALED(sum) "smmla " sum ", " sum ", r0, r1\n asr " sum ", " sum ", r2\n"
+#define TM_GEMM_QUAD_OUTPUT(sum) "ldm r12!, {r0, r1}\n" TM_GEMM_QUAD_SCALE TM_GEMM_QUAD_SCALED(sum)
 
 static TM_NAKED void tm_gemm_quads(TM_UNUSED const tm_gemm_quad *quad)
 {
@@ -44,9 +47,19 @@ static TM_NAKED void tm_gemm_quads(TM_UNUSED const tm_gemm_quad *quad)
         TM_GEMM_QUAD_TAIL);
 }
 
+/* All channels have the multiplier and the packed scale of the struct. */
+static TM_NAKED void tm_gemm_quads_tensor(TM_UNUSED const tm_gemm_quad *quad)
+{
+    __asm__ volatile(
+        TM_GEMM_QUAD_HEAD
+        "ldr r0, [sp, #20]\n ldr r1, [sp, #24]\n" TM_GEMM_QUAD_SCALE
+        TM_GEMM_QUAD_SCALED("r4") TM_GEMM_QUAD_SCALED("r5") TM_GEMM_QUAD_SCALED("r6") TM_GEMM_QUAD_SCALED("r7")
+        TM_GEMM_QUAD_TAIL);
+}
+
 #define TM_GEMM_QUAD_SIGNED(sum)                                                                                       \
-    "ldm r12!, {r0-r2}\n smmla r3, " sum ", r0, r1\n and " sum ", r2, " sum ", asr #31\n"                              \
-    "sub " sum ", r3, " sum ", lsr #8\n asr " sum ", " sum ", r2\n"
+    "ldm r12!, {r0, r1}\n" TM_GEMM_QUAD_SCALE "cmp r2, #7\n ite hi\n movhi r8, #128\n movls r8, #0\n"                  \
+    "smmla r3, " sum ", r0, r1\n and " sum ", r8, " sum ", asr #31\n sub " sum ", r3, " sum "\n asr " sum ", " sum ", r2\n"
 
 static TM_NAKED void tm_gemm_quads_signed(TM_UNUSED const tm_gemm_quad *quad)
 {
@@ -58,6 +71,8 @@ static TM_NAKED void tm_gemm_quads_signed(TM_UNUSED const tm_gemm_quad *quad)
 
 #undef TM_GEMM_QUAD_SIGNED
 #undef TM_GEMM_QUAD_OUTPUT
+#undef TM_GEMM_QUAD_SCALED
+#undef TM_GEMM_QUAD_SCALE
 #undef TM_GEMM_QUAD_HEAD
 #undef TM_GEMM_QUAD_TAIL
 

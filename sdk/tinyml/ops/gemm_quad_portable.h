@@ -7,7 +7,7 @@
 #include "gemm_products_portable.h"
 #include "gemm_quad.h"
 
-TM_INLINE void tm_gemm_quads_portable(const tm_gemm_quad *quad, const int negative_fix)
+TM_INLINE void tm_gemm_quads_portable(const tm_gemm_quad *quad, const int32_t *scale, const int negative_fix)
 {
     const int32_t groups = (quad->rounds + 1) * TM_GEMM_QUAD_UNROLL - quad->skipped;
     const int8_t *x = quad->x + 4 * quad->skipped;
@@ -22,20 +22,25 @@ TM_INLINE void tm_gemm_quads_portable(const tm_gemm_quad *quad, const int negati
                 tm_gemm_expand_word(tm_load_word(x + 4 * g), &low, &both);
                 acc = tm_gemm_products(low, both, (uint32_t)stream[4 + 4 * g + channel], acc);
             }
-            y[channel] = tm_gemm_output((int32_t)acc, end + 3 * channel, negative_fix);
+            y[channel] = tm_gemm_output((int32_t)acc, scale != 0 ? scale : end + 2 * channel, negative_fix);
         }
-        stream = end + 12;
+        stream = scale != 0 ? end : end + 8;
     }
 }
 
 static inline void tm_gemm_quads(const tm_gemm_quad *quad)
 {
-    tm_gemm_quads_portable(quad, 0);
+    tm_gemm_quads_portable(quad, 0, 0);
 }
 
 static inline void tm_gemm_quads_signed(const tm_gemm_quad *quad)
 {
-    tm_gemm_quads_portable(quad, 1);
+    tm_gemm_quads_portable(quad, 0, 1);
+}
+
+static inline void tm_gemm_quads_tensor(const tm_gemm_quad *quad)
+{
+    tm_gemm_quads_portable(quad, &quad->multiplier, 0);
 }
 
 #endif

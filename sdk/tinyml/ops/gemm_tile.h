@@ -3,10 +3,11 @@
  * columns: for every group of four taps six words, written by gemm_expand.h: the word `low` of the three pixels, then
  *   the word `both` of the three.
  * stream: for every pair of output channels two biases, then per group one word of either channel's four weights,
- *   then multiplier, offset and right shift of the first and of the second. Written by gemm_packing.py, which
+ *   then the multiplier and the packed scale of the first and of the second. Written by gemm_packing.py, which
  *   explains the arithmetic: accumulators are 256 times the sum of products.
- * Every output is saturate(((accumulator * multiplier >> 32) + offset) >> (right & 255)); the signed tile takes
- * right >> 8 away before the shift where the accumulator is negative (needs_negative_fix of requantize_scaled.py). */
+ * A packed scale is an offset, a multiple of 32, and in its low five bits the right shift. Every output is
+ * saturate(((accumulator * multiplier >> 32) + offset) >> right); where right is above 7 the signed tile takes 128 away
+ * before the shift if the accumulator is negative (needs_negative_fix of requantize_scaled.py). */
 #ifndef TM_GEMM_TILE_H
 #define TM_GEMM_TILE_H
 

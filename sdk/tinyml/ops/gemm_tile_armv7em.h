@@ -1,4 +1,4 @@
-/* gemm_tile.h for Armv7E-M: 24 cycles for the 24 products of a group, 66 for the six outputs of a pair. */
+/* gemm_tile.h for Armv7E-M: 24 cycles for the 24 products of a group, 68 for the six outputs of a pair. */
 #ifndef TM_GEMM_TILE_ARMV7EM_H
 #define TM_GEMM_TILE_ARMV7EM_H
 
@@ -38,40 +38,46 @@
     "ssat r4, #8, r4\n ssat r5, #8, r5\n ssat r6, #8, r6\n ssat r7, #8, r7\n ssat r8, #8, r8\n ssat r9, #8, r9\n"      \
     "add r10, r10, r3\n add r11, r11, r3\n"                                                                            \
     "strb r8, [r11]\n strb r9, [r11, #1]\n strb r6, [r10]\n strb r7, [r10, #1]\n strb r4, [r3]\n strb r5, [r3, #1]\n"  \
-    "ldr r0, [sp, #24]\n adds r3, r3, #2\n adds r12, r12, #24\n cmp r12, r0\n str r3, [sp, #12]\n bne.w 1b\n"          \
+    "ldr r0, [sp, #24]\n adds r3, r3, #2\n adds r12, r12, #16\n cmp r12, r0\n str r3, [sp, #12]\n bne.w 1b\n"          \
     "add sp, sp, #32\n pop {r4-r11, pc}\n"
 
 static TM_NAKED void tm_gemm_tile3(TM_UNUSED const tm_gemm_tile *tile)
 {
     __asm__ volatile(
         TM_GEMM_HEAD
-        "ldr r0, [r12]\n ldr r1, [r12, #4]\n ldr r2, [r12, #8]\n ldr r3, [sp, #12]\n ldr r10, [sp, #16]\n ldr r11, [sp, #20]\n"
+        "ldr r0, [r12]\n ldr r1, [r12, #4]\n ldr r3, [sp, #12]\n ldr r10, [sp, #16]\n ldr r11, [sp, #20]\n"
+        "and r2, r1, #31\n bic r1, r1, #31\n"
         "smmla r4, r4, r0, r1\n smmla r6, r6, r0, r1\n smmla r8, r8, r0, r1\n"
         "asr r4, r4, r2\n asr r6, r6, r2\n asr r8, r8, r2\n"
-        "ldr r0, [r12, #12]\n ldr r1, [r12, #16]\n ldr r2, [r12, #20]\n"
+        "ldr r0, [r12, #8]\n ldr r1, [r12, #12]\n and r2, r1, #31\n bic r1, r1, #31\n"
         "smmla r5, r5, r0, r1\n smmla r7, r7, r0, r1\n smmla r9, r9, r0, r1\n"
         "asr r5, r5, r2\n asr r7, r7, r2\n asr r9, r9, r2\n"
         TM_GEMM_TAIL);
 }
 
-/* One signed output: r3 is free, r0, r1, r2 are multiplier, offset, right. */
+/* r0, r1, r2 become multiplier, offset, right, r10 what is taken from negative sums. */
+#define TM_GEMM_SIGNED_SCALE(multiplier, packed)                                                                       \
+    "ldr r0, [r12, #" multiplier "]\n ldr r1, [r12, #" packed "]\n and r2, r1, #31\n bic r1, r1, #31\n"               \
+    "cmp r2, #7\n ite hi\n movhi r10, #128\n movls r10, #0\n"
+
+/* One signed output: r3 is free. */
 #define TM_GEMM_SIGNED(sum)                                                                                            \
-    "smmla r3, " sum ", r0, r1\n and " sum ", r2, " sum ", asr #31\n sub " sum ", r3, " sum ", lsr #8\n"              \
-    "asr " sum ", " sum ", r2\n"
+    "smmla r3, " sum ", r0, r1\n and " sum ", r10, " sum ", asr #31\n sub " sum ", r3, " sum "\n asr " sum ", " sum ", r2\n"
 
 static TM_NAKED void tm_gemm_tile3_signed(TM_UNUSED const tm_gemm_tile *tile)
 {
     __asm__ volatile(
         TM_GEMM_HEAD
-        "ldr r0, [r12]\n ldr r1, [r12, #4]\n ldr r2, [r12, #8]\n"
+        TM_GEMM_SIGNED_SCALE("0", "4")
         TM_GEMM_SIGNED("r4") TM_GEMM_SIGNED("r6") TM_GEMM_SIGNED("r8")
-        "ldr r0, [r12, #12]\n ldr r1, [r12, #16]\n ldr r2, [r12, #20]\n"
+        TM_GEMM_SIGNED_SCALE("8", "12")
         TM_GEMM_SIGNED("r5") TM_GEMM_SIGNED("r7") TM_GEMM_SIGNED("r9")
         "ldr r3, [sp, #12]\n ldr r10, [sp, #16]\n ldr r11, [sp, #20]\n"
         TM_GEMM_TAIL);
 }
 
 #undef TM_GEMM_SIGNED
+#undef TM_GEMM_SIGNED_SCALE
 #undef TM_GEMM_ROUND
 #undef TM_GEMM_HEAD
 #undef TM_GEMM_TAIL

@@ -22,10 +22,10 @@ TM_INLINE void tm_gemm_tile_portable(const tm_gemm_tile *tile, const int negativ
                     const uint32_t weights = (uint32_t)stream[2 + 2 * g + channel];
                     acc = tm_gemm_products(columns[6 * g + pixel], columns[6 * g + 3 + pixel], weights, acc);
                 }
-                y[place[pixel] + channel] = tm_gemm_output((int32_t)acc, end + 3 * channel, negative_fix);
+                y[place[pixel] + channel] = tm_gemm_output((int32_t)acc, end + 2 * channel, negative_fix);
             }
         }
-        stream = end + 6;
+        stream = end + 4;
     }
 }
 
