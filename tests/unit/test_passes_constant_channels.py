@@ -14,7 +14,25 @@ from tinyml.ir.interpret import interpret
 from tinyml.ir.op import GraphError
 from tinyml.ir.tensor import Const, QuantParams, TensorType
 from tinyml.ir.verify import verify
-from tinyml.ops import Add, AveragePool2d, Conv2d, DepthwiseConv2d, FullyConnected, Mean, Reshape, Softmax
+from tinyml.ops import (
+    Add,
+    AveragePool2d,
+    Concat,
+    Conv2d,
+    DepthwiseConv2d,
+    FullyConnected,
+    Lookup,
+    MaxPool2d,
+    Mean,
+    Mul,
+    Pad,
+    Reshape,
+    ResizeBilinear,
+    Slice,
+    Softmax,
+    Sub,
+    Transpose,
+)
 
 RELU = QuantParams((0.4,), -128)
 SAME = (1, 1, 1, 1)
@@ -189,14 +207,15 @@ def test_weightless_graphs_are_left_alone() -> None:
 
 
 def random_network(seed: int) -> Graph:
-    """Convolutions, depthwise layers, residual adds and pools in random order, many of their channels blank."""
+    """Layers of every kind in random order, many of their channels blank."""
     net = Net(seed, size=int(np.random.default_rng(seed).integers(4, 8)))
     random, y = net.random, net.x
     for _ in range(int(random.integers(3, 7))):
         channels = int(random.integers(2, 9))
         outputs = QuantParams((float(random.choice([0.4, 1e-3, 30.0])),), int(random.choice([-128, 127, 3])))
         blank = {int(c): int(random.integers(-4000, 4000)) for c in random.integers(0, channels, random.integers(0, 7))}
-        kind = random.choice(["pointwise", "conv", "depthwise", "add", "pool"])
+        kind = random.choice(["pointwise", "conv", "depthwise", "pair", "pool", "max", "lookup", "gate", "move",
+                              "join"])  # fmt: skip
         if kind == "pointwise":
             y = net.conv(y, channels, blank=blank, out=outputs)
         elif kind == "conv":
@@ -205,21 +224,77 @@ def random_network(seed: int) -> Graph:
             have = net.builder.types[y].shape[-1]
             stride = (1, int(random.choice([1, 2])))
             y = net.depthwise(y, blank={c % have: b for c, b in blank.items()}, out=outputs, stride=stride)
-        elif kind == "add":
+        elif kind == "pair":
             a, b = net.conv(y, channels, blank=blank, out=outputs), net.conv(y, channels, blank=blank)
-            y = net.builder.add(f"sum{net.count}", Add(QuantParams((0.5,), -7), -90, 100), a, b)
+            op = [Add, Sub, Mul][int(random.integers(3))](QuantParams((40.0,), -7), -90, 100, "double")
+            y = net.builder.add(f"pair{net.count}", op, a, b)
+        elif kind == "gate":
+            gate = net.builder.add(f"gap{net.count}", AveragePool2d(net.builder.types[y].shape[1:3], (1, 1)), y)
+            gate = net.builder.add(f"gate{net.count}", Lookup("logistic", QuantParams((1 / 256,), -128)), gate)
+            y = net.builder.add(f"gated{net.count}", Mul(QuantParams((0.4,), 3), rounding="double"), y, gate)
+        elif kind == "join":
+            parts = [net.conv(y, channels, blank=blank), net.conv(y, channels), net.conv(y, channels, blank=blank)]
+            y = net.builder.add(f"join{net.count}", Concat(int(random.integers(2, 4))), *parts)
+        elif kind == "move":
+            kind, (_, height, width, have) = f"move{net.count}", net.builder.types[y].shape
+            first, left = int(random.integers(0, have)), int(random.integers(0, width))
+            part = (1, height, width - left, int(random.integers(1, have - first + 1)))
+            op = [Pad(((0, 0), (1, 0), (0, 1), (0, 0)), 9), Pad(((0, 0), (0, 0), (0, 0), (2, 1))),
+                  Transpose((0, 2, 1, 3)), Transpose((0, 3, 2, 1)), ResizeBilinear((5, 3)),
+                  Slice((0, 0, left, first), part, (1, 1, 1, 1))][int(random.integers(6))]  # fmt: skip
+            y = net.builder.add(kind, op, y)
         else:
-            y = net.builder.add(f"pool{net.count}", AveragePool2d((2, 2), (1, 1), (1, 0, 1, 0)), y)
-            net.count += 1
+            op = {"pool": AveragePool2d((2, 2), (1, 1), (1, 0, 1, 0)), "max": MaxPool2d((2, 2), (1, 1), (0, 1, 0, 1)),
+                  "lookup": Lookup("leaky_relu", outputs, -0.3)}[kind]  # fmt: skip
+            y = net.builder.add(f"{kind}{net.count}", op, y)
+        net.count += 1
     return net.classify(net.builder.add("mean", Mean(), y), {0: 11} if seed % 3 == 0 else None)
 
 
-@pytest.mark.parametrize("seed", range(60))
+def test_joined_and_parted_channels() -> None:
+    net = Net()
+    y = net.builder.add("join", Concat(3), net.conv(net.x, 4, blank={1: 900}), net.conv(net.x, 3, blank={0: 9, 2: 9}))
+    y = net.builder.add("part", Slice((0, 0, 0, 2), (1, 6, 6, 4), (1, 1, 1, 1)), y)
+    after = checked(net.builder.build(net.conv(y, 3)))
+    assert [channels(after, n) for n in ("layer1", "layer2", "join", "part")] == [2, 1, 3, 3]
+    assert next(n.op for n in after.nodes if n.name == "part").begin == (0, 0, 0, 0)
+
+
+def test_means_over_channels_hold_every_channel() -> None:
+    net = Net(channels=6)
+    y = net.builder.add("mean", Mean((3,)), net.conv(net.x, 6, blank={1: 900}))
+    graph = net.builder.build(net.builder.add("flat", Reshape((1, 36)), y))
+    assert checked(graph) is graph
+
+
+def test_a_table_of_256_entries_is_not_taken_for_channels() -> None:
+    net = Net()
+    table = net.builder.const("table", Const.of(net.random.integers(-128, 128, 256).astype(np.int8)))
+    y = net.builder.add("lookup", Lookup("table", RELU), net.conv(net.x, 256, blank={3: 5}), table)
+    after = checked(net.builder.build(net.conv(y, 3)))
+    assert channels(after, "layer1") == 255 and after.consts["table"].type.shape == (256,)
+
+
+@pytest.mark.parametrize("constant", [False, True])
+def test_broadcast_operands(constant: bool) -> None:
+    net = Net()
+    y = net.conv(net.x, 6, blank={1: -900})
+    if constant:
+        gate = net.builder.const("gate", Const.of(np.arange(6, dtype=np.int8), QuantParams((0.02,), -3)))
+    else:
+        gate = net.builder.add("gap", AveragePool2d((6, 6), (1, 1)), net.conv(net.x, 1))
+    op = Mul(QuantParams((0.1,), 0), rounding="double", constant=1 if constant else None)
+    y = net.builder.add("gated", op, y, gate)
+    after = checked(net.builder.build(net.conv(y, 3)))
+    assert channels(after, "gated") == 5
+
+
+@pytest.mark.parametrize("seed", range(120))
 def test_random_networks_stay_equal(seed: int) -> None:
     checked(random_network(seed))
 
 
-@pytest.mark.parametrize("seed", range(60, 80))
+@pytest.mark.parametrize("seed", range(120, 160))
 def test_bounds_hold_every_value(seed: int) -> None:
     graph = random_network(seed)
     known = intervals(graph)

@@ -10,7 +10,16 @@ import tinyml.ops  # noqa: F401  (registers the operators)
 from tinyml.board import Isa
 from tinyml.compiler.emit import LAYER_CODE_BYTES, Program, emit_files
 from tinyml.compiler.frame_graph import frame_graph
-from tinyml.compiler.passes import constant_channels, dead_nodes
+from tinyml.compiler.passes import (
+    constant_channels,
+    constant_folding,
+    dead_nodes,
+    fold_clamps,
+    fold_padding,
+    identities,
+    spatial_means,
+    trim_kernels,
+)
 from tinyml.compiler.plan import Plan
 from tinyml.compiler.schedule import schedule
 from tinyml.ir.graph import Graph
@@ -19,7 +28,10 @@ from tinyml.ir.tensor import TensorType
 from tinyml.ir.verify import verify
 from tinyml.toolchain import CSources, write_sources
 
-PASSES = (dead_nodes, constant_channels)
+PASSES = (
+    dead_nodes, constant_folding, identities, fold_padding, fold_clamps, spatial_means, identities, trim_kernels,
+    constant_channels, dead_nodes,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -12,16 +12,17 @@ from functools import singledispatch
 
 import numpy as np
 
+from tinyml import ops
 from tinyml.ir.op import Op
 from tinyml.ir.tensor import TensorType
-from tinyml.ops import Add, AveragePool2d, Conv2d, DepthwiseConv2d, FullyConnected, Mean, Reshape
+from tinyml.ops.elementwise import Elementwise
 
 Types = tuple[TensorType, ...]
 
 
 @dataclass(frozen=True)
 class Link:
-    """Channel `source[i]` of input `operand` belongs to channel `target[i]` of output `result`."""
+    """Channel `source[i]` of input `operand`, constants included, belongs to channel `target[i]` of output `result`."""
 
     operand: int
     result: int
@@ -36,37 +37,80 @@ def links(op: Op, types: Types, outs: Types) -> tuple[Link, ...] | None:
 
 
 @singledispatch
-def without(op: Op, types: Types, kept: tuple[np.ndarray, ...]) -> Op:
-    """`op` for inputs of `types`, already without the removed channels, and outputs that keep `kept` (bool[C] each)."""
+def without(op: Op, inputs: tuple[np.ndarray, ...], outputs: tuple[np.ndarray, ...]) -> Op:
+    """`op` where its inputs and outputs keep the channels given (bool[C] each)."""
     return op
 
 
-@links.register(Conv2d)
-@links.register(FullyConnected)
-def _mixed(op: Conv2d | FullyConnected, types: Types, outs: Types) -> tuple[Link, ...]:
+@links.register(ops.Conv2d)
+@links.register(ops.FullyConnected)
+def _mixed(op: ops.Conv2d | ops.FullyConnected, types: Types, outs: Types) -> tuple[Link, ...]:
     return ()
 
 
 def _channel_by_channel(op: Op, types: Types, outs: Types) -> tuple[Link, ...] | None:
-    """Every input has the output's channels. A constant operand may have one for all."""
+    """An input has the output's channels, or one for all of them (broadcasting): that one is always needed."""
     channels = np.arange(outs[0].shape[-1])
-    if any(kind.shape[-1] not in (1, channels.size) for kind in types):
-        return None
-    return tuple(Link(i, 0, channels, channels) for i, kind in enumerate(types) if kind.shape[-1] == channels.size)
+    return tuple(Link(i, 0, channels, channels) for i, kind in enumerate(types) if kind.shape[-1:] == (channels.size,))
 
 
-for _kind in (Add, AveragePool2d, Mean):
+for _kind in (ops.AveragePool2d, Elementwise, ops.MaxPool2d, ops.ResizeBilinear, ops.ResizeNearest):
     links.register(_kind, _channel_by_channel)
 
 
-@links.register(DepthwiseConv2d)
-def _depthwise(op: DepthwiseConv2d, types: Types, outs: Types) -> tuple[Link, ...]:
+@links.register(ops.Mean)
+def _mean(op: ops.Mean, types: Types, outs: Types) -> tuple[Link, ...] | None:
+    return None if len(types[0].shape) - 1 in op.axes else _channel_by_channel(op, types, outs)
+
+
+@links.register(ops.Transpose)
+def _transpose(op: ops.Transpose, types: Types, outs: Types) -> tuple[Link, ...] | None:
+    return _channel_by_channel(op, types, outs) if op.axes[-1] == len(op.axes) - 1 else None
+
+
+@links.register(ops.Pad)
+def _pad(op: ops.Pad, types: Types, outs: Types) -> tuple[Link, ...] | None:
+    return _channel_by_channel(op, types, outs) if op.padding[-1] == (0, 0) else None
+
+
+@links.register(ops.Concat)
+def _concat(op: ops.Concat, types: Types, outs: Types) -> tuple[Link, ...]:
+    if op.axis < len(outs[0].shape) - 1:
+        return _channel_by_channel(op, types, outs)
+    found, start = [], 0
+    for operand, kind in enumerate(types):
+        channels = np.arange(kind.shape[-1])
+        found.append(Link(operand, 0, channels, start + channels))
+        start += channels.size
+    return tuple(found)
+
+
+@links.register(ops.Slice)
+def _slice(op: ops.Slice, types: Types, outs: Types) -> tuple[Link, ...] | None:
+    channels = np.arange(op.shape[-1])
+    return (Link(0, 0, op.begin[-1] + channels, channels),) if op.strides[-1] == 1 else None
+
+
+@without.register(ops.Slice)
+def _narrower_slice(op: ops.Slice, inputs: tuple[np.ndarray, ...], outputs: tuple[np.ndarray, ...]) -> ops.Slice:
+    begin = int(inputs[0][: op.begin[-1]].sum())
+    return replace(op, begin=(*op.begin[:-1], begin), shape=(*op.shape[:-1], int(outputs[0].sum())))
+
+
+@links.register(ops.Lookup)
+def _table(op: ops.Lookup, types: Types, outs: Types) -> tuple[Link, ...]:
+    return _channel_by_channel(op, types[:1], outs)
+
+
+@links.register(ops.DepthwiseConv2d)
+def _depthwise(op: ops.DepthwiseConv2d, types: Types, outs: Types) -> tuple[Link, ...]:
     outputs = np.arange(outs[0].shape[-1])
-    return (Link(0, 0, outputs * types[0].shape[-1] // outputs.size, outputs),)
+    consts = (Link(operand, 0, outputs, outputs) for operand in (1, 2))
+    return (Link(0, 0, outputs * types[0].shape[-1] // outputs.size, outputs), *consts)
 
 
-@links.register(Reshape)
-def _reshape(op: Reshape, types: Types, outs: Types) -> tuple[Link, ...] | None:
+@links.register(ops.Reshape)
+def _reshape(op: ops.Reshape, types: Types, outs: Types) -> tuple[Link, ...] | None:
     """Elements keep their order, so element i is of channel i % C on either side: links exist if one C divides the
     other, as when the pixels of an image become one vector."""
     source, target = types[0].shape[-1], outs[0].shape[-1]
@@ -76,6 +120,6 @@ def _reshape(op: Reshape, types: Types, outs: Types) -> tuple[Link, ...] | None:
     return (Link(0, 0, elements % source, elements % target),)
 
 
-@without.register(Reshape)
-def _shorter_reshape(op: Reshape, types: Types, kept: tuple[np.ndarray, ...]) -> Reshape:
-    return replace(op, shape=(*op.shape[:-1], int(kept[0].sum())))
+@without.register(ops.Reshape)
+def _shorter_reshape(op: ops.Reshape, inputs: tuple[np.ndarray, ...], outputs: tuple[np.ndarray, ...]) -> ops.Reshape:
+    return replace(op, shape=(*op.shape[:-1], int(outputs[0].sum())))

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from tinyml.compiler.passes.channel_demand import MIXERS, constant_sums, kept_channels
-from tinyml.compiler.passes.channel_links import without
+from tinyml.compiler.passes.channel_links import links, without
 from tinyml.compiler.passes.dead_nodes import dead_nodes
 from tinyml.compiler.passes.intervals import Interval, has_data, intervals
+from tinyml.compiler.passes.naming import unused_name
 from tinyml.ir.graph import Graph, Node
 from tinyml.ir.tensor import Const, QuantParams, TensorType
 
@@ -64,7 +65,7 @@ class _Narrower:
             inputs.append(self._unused(f"{value}_{node.name}") if changed and readers[value] > 1 else value)
             self.consts[inputs[-1]] = replaced[value]
         kinds = tuple(self.consts[v].type if v in self.consts else self.types[v] for v in inputs)
-        op = without(node.op, kinds, tuple(self.kept[v] for v in node.outputs))
+        op = without(node.op, tuple(map(self._mask, node.inputs)), tuple(map(self._mask, node.outputs)))
         for value, kind in zip(node.outputs, op.infer(*kinds), strict=True):
             mask = self.kept[value]
             whole = bool(mask.all())
@@ -73,14 +74,12 @@ class _Narrower:
         return replace(node, op=op, inputs=tuple(inputs), outputs=tuple(self.names[v] for v in node.outputs))
 
     def _unused(self, name: str) -> str:
-        while name in self.graph.types or name in self.types or name in self.consts:
-            name += "_"
-        return name
+        return unused_name(name, self.graph.types, self.types, self.consts)
 
     def _mixer_consts(self, node: Node) -> dict[str, Const]:
         """Weights of the kept inputs and outputs; the bias takes in what the removed inputs add."""
         source, weights_name, bias_name = node.inputs
-        outputs, inputs = self.kept[node.outputs[0]], self._input_mask(source)
+        outputs, inputs = self.kept[node.outputs[0]], self._mask(source)
         weights, bias = self.graph.consts[weights_name], self.graph.consts[bias_name]
         data = weights.data[outputs]
         added = np.int64(0)
@@ -91,24 +90,24 @@ class _Narrower:
         folded = (bias.data[outputs] + added).astype(np.int32)
         return {weights_name: Const.of(data[..., inputs], quant), bias_name: Const.of(folded, bias.type.quant)}
 
-    def _input_mask(self, source: str) -> np.ndarray:
-        return self.kept[source] if source in self.kept else np.ones(self.graph.type(source).shape[-1], bool)
+    def _mask(self, value: str) -> np.ndarray:
+        return self.kept[value] if value in self.kept else np.ones(self.graph.type(value).shape[-1:], bool)
 
     def _channel_consts(self, node: Node) -> dict[str, Const]:
-        """Constants with one entry per output channel in their last axis lose the removed ones."""
-        mask = self.kept[node.outputs[0]]
-        found = {}
-        for value in node.inputs:
-            if value in self.graph.consts:
-                found[value] = _kept_entries(self.graph.consts[value], mask)
+        """Constants that are linked to the outputs, channel by channel, lose what the output loses."""
+        kinds, outs = self.graph.input_types(node), tuple(self.graph.types[v] for v in node.outputs)
+        found = {v: self.graph.consts[v] for v in node.inputs if v in self.graph.consts}
+        for link in links(node.op, kinds, outs) or ():
+            value, mask = node.inputs[link.operand], self.kept[node.outputs[link.result]]
+            if value in found:
+                found[value] = _kept_entries(self.graph.consts[value], mask[link.target])
         return found
 
 
 def _kept_entries(const: Const, mask: np.ndarray) -> Const:
-    shape = const.type.shape
-    if mask.all() or not shape or shape[-1] != mask.size:
+    if mask.all():
         return const
-    return Const.of(const.data[..., mask], _kept_scales(const.type.quant, len(shape) - 1, mask))
+    return Const.of(const.data[..., mask], _kept_scales(const.type.quant, len(const.type.shape) - 1, mask))
 
 
 def _kept_scales(quant: QuantParams | None, axis: int, mask: np.ndarray) -> QuantParams | None:

@@ -14,10 +14,12 @@ from functools import singledispatch
 
 import numpy as np
 
+from tinyml import ops
 from tinyml.ir.graph import Graph
 from tinyml.ir.op import GraphError, Op
 from tinyml.ir.tensor import TensorType
-from tinyml.ops import Add, AveragePool2d, Conv2d, DepthwiseConv2d, FullyConnected, Mean, Reshape, scaling
+from tinyml.ops import scaling
+from tinyml.ops.add import SumOperator
 
 Types = tuple[TensorType, ...]
 
@@ -83,13 +85,45 @@ def _nondecreasing(op: Op, types: Types, *x: Interval) -> tuple[Interval, ...]:
     return tuple(Interval(a, b) for a, b in zip(low, high, strict=True))
 
 
-for _kind in (Add, AveragePool2d, Mean, Reshape):
+_NONDECREASING = (
+    ops.AveragePool2d, ops.Concat, ops.MaxPool2d, ops.Mean, ops.Pad, ops.Reshape, ops.ResizeBilinear,
+    ops.ResizeNearest, ops.Slice, ops.Transpose,
+)  # fmt: skip
+for _kind in _NONDECREASING:
     bounds.register(_kind, _nondecreasing)
 
 
-@bounds.register(Conv2d)
-@bounds.register(FullyConnected)
-def _weighted_sums(op: Conv2d | FullyConnected, types: Types, *x: Interval) -> tuple[Interval, ...]:
+@bounds.register(SumOperator)
+def _sum(op: SumOperator, types: Types, *x: Interval) -> tuple[Interval, ...]:
+    """A difference falls when its second operand rises."""
+    second = x[1] if op.SIGN > 0 else Interval(x[1].high, x[1].low)
+    return _nondecreasing(op, types, x[0], second)
+
+
+@bounds.register(ops.Mul)
+def _product(op: ops.Mul, types: Types, *x: Interval) -> tuple[Interval, ...]:
+    """The extremes of a product lie where both factors are at one of their ends."""
+    first, second = x
+    corners = [op.reference(a, b, types=types)[0] for a in (first.low, first.high) for b in (second.low, second.high)]
+    return (Interval(np.minimum.reduce(corners), np.maximum.reduce(corners)),)
+
+
+@bounds.register(ops.Lookup)
+def _table(op: ops.Lookup, types: Types, *x: Interval) -> tuple[Interval, ...]:
+    """The least and the largest entry of the table between the bounds of the input."""
+    everything = np.arange(-128, 128).astype(np.int8)
+    (table,) = op.reference(everything, *(constant.low for constant in x[1:]), types=types)
+    start, stop = (end.astype(np.int16) + 128 for end in (x[0].low, x[0].high))
+    ends = []
+    for pick in (np.minimum, np.maximum):
+        between = np.stack([np.concatenate([table[:i], pick.accumulate(table[i:])]) for i in range(256)])
+        ends.append(between[start, stop])
+    return (Interval(*ends),)
+
+
+@bounds.register(ops.Conv2d)
+@bounds.register(ops.FullyConnected)
+def _weighted_sums(op: ops.Conv2d | ops.FullyConnected, types: Types, *x: Interval) -> tuple[Interval, ...]:
     """The least sum takes the low end where a weight is positive and the high end where it is negative.
 
     That is the operator itself on twice the channels: [low, high] under [positive weights, negative weights].
@@ -106,8 +140,8 @@ def _weighted_sums(op: Conv2d | FullyConnected, types: Types, *x: Interval) -> t
     return (Interval(*ends),)
 
 
-@bounds.register(DepthwiseConv2d)
-def _weighted_planes(op: DepthwiseConv2d, types: Types, *x: Interval) -> tuple[Interval, ...]:
+@bounds.register(ops.DepthwiseConv2d)
+def _weighted_planes(op: ops.DepthwiseConv2d, types: Types, *x: Interval) -> tuple[Interval, ...]:
     """As for the other convolutions, tap by tap."""
     kind, weight_kind, _ = types
     window, zero = op.window(kind, weight_kind), kind.quant.zero_point
