@@ -1,10 +1,10 @@
 """Softmax over the last axis as exact integers: probabilities in steps of 1/256.
 
-Two arithmetics, by attribute. `integer`, for networks trained here: with d = max(x) - x in 0..255 and
+Two arithmetics, by attribute. `table`, for networks trained here: with d = max(x) - x in 0..255 and
 T[d] = round(65535 * exp(-d * scale)), the output is `min(255, (256 * T[d] + S // 2) // S) - 128` where S is the sum of
 T over the row. The table is computed in decimal arithmetic, whose exp is correctly rounded everywhere, and cut off
-where it reaches 0. `float32`: LiteRT's, which sums float32 values of a table and multiplies by the reciprocal; the C
-computes the same roundings in integers.
+where it reaches 0. `gemmlowp`: LiteRT's reference kernel, an exponential in Q31 by a polynomial and seven factors, a
+sum in Q19 and its reciprocal by Newton's method. Source: LiteRT internal/reference/softmax.h.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ import numpy as np
 from tinyml.board import Isa
 from tinyml.ir.cwriter import CWriter
 from tinyml.ir.op import Call, Case, Cost, GraphError, Overlap, Packed, Range, Variant, operator
+from tinyml.ir.requantize import quantize_multiplier
 from tinyml.ir.tensor import Const, QuantParams, TensorType
-from tinyml.ops import golden, scaling, timing
-from tinyml.ops.expf import expf
+from tinyml.ops import gemmlowp, golden, scaling, timing
 
 OUT = QuantParams((1 / 256,), -128)
-_MOST_CLASSES = 2**16
-_SMALLEST_NORMAL = np.float32(2.0**-126)
+_MOST_CLASSES = 2**16  # of `table`; LiteRT's sum holds fewer than 2**12
+_DISTANCE_BITS = 5  # before the point of a distance in Q5.26
+_SUM_BITS = 12  # before the point of a sum of exponentials
 
 
 @lru_cache(maxsize=64)
@@ -46,16 +47,14 @@ def exp_table(scale: float) -> np.ndarray:
 
 
 @lru_cache(maxsize=64)
-def float_exp_table(scale: float, beta: float) -> np.ndarray:
-    """float32[n <= 256] of exp(-d * scale * beta); cut off below the normal numbers, which cannot change an output.
-
-    Source: LiteRT kernels/internal/optimized/optimized_ops.h, PopulateSoftmaxLookupTable.
-    """
-    step = -np.float32(scale) * np.float32(beta)
-    table = expf(step * np.arange(256, dtype=np.float32))
-    table = table[table >= _SMALLEST_NORMAL]
-    table.setflags(write=False)
-    return table
+def input_scale(scale: float, beta: float) -> tuple[int, int, int]:
+    """(multiplier, left shift, largest distance) of `gemmlowp`: distances in Q5.26; larger ones count as nothing."""
+    real = min(beta * scale * 2.0 ** (31 - _DISTANCE_BITS), 2.0**31 - 1)
+    if real <= 1:
+        raise GraphError(f"softmax of an input of scale {scale} times {beta} is not supported: the scale is too small")
+    multiplier, shift = quantize_multiplier(real / 2.0**31, "double")
+    shift += 31
+    return multiplier, shift, int(((1 << _DISTANCE_BITS) - 1) * 2.0 ** (31 - _DISTANCE_BITS - shift))
 
 
 @operator("softmax")
@@ -67,43 +66,41 @@ class Softmax:
     """
 
     beta: float = 1.0
-    arithmetic: Literal["integer", "float32"] = "integer"
+    arithmetic: Literal["table", "gemmlowp"] = "table"
 
     def infer(self, x: TensorType) -> tuple[TensorType, ...]:
         scaling.check_activation(x, "the input")
-        if x.shape[-1] > _MOST_CLASSES:
-            raise GraphError(f"softmax over {x.shape[-1]} classes is not supported (at most {_MOST_CLASSES})")
-        if not 0 < self.beta < float("inf") or self.arithmetic not in ("integer", "float32"):
+        if x.shape[-1] > (_MOST_CLASSES if self.arithmetic == "table" else 2**_SUM_BITS - 1):
+            raise GraphError(f"softmax over {x.shape[-1]} classes is not supported")
+        if not 0 < self.beta < float("inf") or self.arithmetic not in ("table", "gemmlowp"):
             raise GraphError(f"softmax with beta {self.beta} and arithmetic `{self.arithmetic}` is not supported")
+        if self.arithmetic == "gemmlowp":
+            input_scale(x.quant.scale, self.beta)
         return (TensorType(x.shape, "int8", OUT),)
 
-    def table(self, x: TensorType) -> np.ndarray:
-        """By distance from the largest input; missing entries are 0."""
-        if self.arithmetic == "float32":
-            return float_exp_table(x.quant.scale, self.beta)
-        return exp_table(x.quant.scale * self.beta)
-
     def reference(self, x: np.ndarray, *, types: tuple[TensorType, ...]) -> tuple:
-        known = self.table(types[0])
-        table = np.zeros(256, known.dtype if self.arithmetic == "float32" else np.int64)
-        table[: len(known)] = known
-        wide = x.astype(np.int64)
-        weight = table[wide.max(axis=-1, keepdims=True) - wide]
-        if self.arithmetic == "float32":
-            return (_float_shares(weight),)
+        scale, wide = types[0].quant.scale, x.astype(np.int64)
+        distance = wide.max(axis=-1, keepdims=True) - wide
+        if self.arithmetic == "gemmlowp":
+            return (_gemmlowp_shares(distance, *input_scale(scale, self.beta)),)
+        table = np.zeros(256, np.int64)
+        entries = exp_table(scale * self.beta)
+        table[: len(entries)] = entries
+        weight = table[distance]
         total = weight.sum(axis=-1, keepdims=True)
         return ((np.minimum(255, (256 * weight + total // 2) // total) - 128).astype(np.int8),)
 
     def variants(self, isa: Isa, *x: TensorType) -> tuple[Variant, ...]:
-        if self.arithmetic == "float32":
-            return (Variant("softmax_s8_float32", "softmax_float32_s8.h"),)
+        if self.arithmetic == "gemmlowp":
+            return (Variant("softmax_gemmlowp_s8", "softmax_gemmlowp_s8.h"),)
         return (Variant("softmax_s8", "softmax_s8.h"),)
 
     def cost(self, v: Variant, *x: TensorType) -> Cost:
         classes = x[0].shape[-1]
-        single = self.arithmetic == "float32"
-        cycles = (timing.softmax_float32 if single else timing.softmax)(x[0].elements // classes, classes)
-        return Cost(0, cycles, 300 if single else 120, self.table(x[0]).nbytes, 0)
+        rows = x[0].elements // classes
+        if self.arithmetic == "gemmlowp":
+            return Cost(0, timing.softmax_gemmlowp(rows, classes), 430, 0, 0)
+        return Cost(0, timing.softmax(rows, classes), 120, 2 * len(exp_table(x[0].quant.scale * self.beta)), 0)
 
     def overlap(self, v: Variant, *x: TensorType) -> tuple[Overlap | None, ...]:
         return (Overlap(0),)
@@ -112,26 +109,32 @@ class Softmax:
         return (out_rows,)
 
     def pack(self, v: Variant, types: tuple[TensorType, ...], *c: Const) -> tuple[Packed, ...]:
-        table = self.table(types[0])
-        return (Packed("exp", table.view(np.uint32) if self.arithmetic == "float32" else table),)
+        if self.arithmetic == "gemmlowp":
+            return ()
+        return (Packed("exp", exp_table(types[0].quant.scale * self.beta)),)
 
     def kernel_c(self, v: Variant, w: CWriter, symbol: str) -> None:
         w.line(f"static TM_SEPARATE void {symbol}(const int8_t *x, int8_t *y, int32_t rows, int32_t classes,")
-        entry = "uint32_t" if self.arithmetic == "float32" else "uint16_t"
-        with w.block(f"    const {entry} *table, int32_t table_length)"):
-            name = v.kernel_file.removesuffix(".h")
-            w.line(f"tm_{name}(x, y, rows, classes, table, table_length);")
+        if self.arithmetic == "gemmlowp":
+            with w.block("    int32_t multiplier, int32_t shift, int32_t most)"):
+                w.line("tm_softmax_gemmlowp_s8(x, y, rows, classes, multiplier, shift, most);")
+            return
+        with w.block("    const uint16_t *table, int32_t table_length)"):
+            w.line("tm_softmax_s8(x, y, rows, classes, table, table_length);")
 
     def emit_c(self, v: Variant, w: CWriter, call: Call) -> None:
         kind = call.input_types[0]
         rows, classes = kind.elements // kind.shape[-1], kind.shape[-1]
-        length = len(self.table(kind))
-        w.line(f"{call.kernel}({call.inputs[0]}, {call.outputs[0]}, {rows}, {classes}, {call.consts[0]}, {length});")
+        if self.arithmetic == "gemmlowp":
+            more = ", ".join(map(str, input_scale(kind.quant.scale, self.beta)))
+        else:
+            more = f"{call.consts[0]}, {len(exp_table(kind.quant.scale * self.beta))}"
+        w.line(f"{call.kernel}({call.inputs[0]}, {call.outputs[0]}, {rows}, {classes}, {more});")
 
     @classmethod
     def cases(cls) -> Iterable[Case]:
-        for arithmetic in ("integer", "float32"):
-            name = "softmax" if arithmetic == "integer" else "softmax_float32"
+        for arithmetic in ("table", "gemmlowp"):
+            name = "softmax" if arithmetic == "table" else "softmax_gemmlowp"
             for scale in (1e-4, 0.01, 0.1, 1.0, 30.0):
                 quant = QuantParams((scale,), 11)
                 kinds = {f"{c}_scale{scale}".replace(".", "_").replace("-", "m"): (TensorType((1, c), "int8", quant),)
@@ -144,8 +147,12 @@ class Softmax:
             yield from golden.random_cases(f"{name}_beta", cls(0.3, arithmetic), {"rows": (rows,)})
 
 
-def _float_shares(weight: np.ndarray) -> np.ndarray:
-    """int8 shares of float32 weights [..., classes], summed from the first class on as LiteRT does."""
-    total = np.cumsum(weight, axis=-1, dtype=np.float32)[..., -1:]
-    scaled = weight * (np.float32(1) / (total * np.float32(1 / 256)))
-    return (np.minimum(np.floor(scaled.astype(np.float64) + 0.5), 255) - 128).astype(np.int8)
+def _gemmlowp_shares(distance: np.ndarray, multiplier: int, shift: int, most: int) -> np.ndarray:
+    """int8 shares of rows with `distance` >= 0 from their largest value."""
+    inside = distance <= most
+    scaled = gemmlowp.high_product(-(np.where(inside, distance, 0) << shift), multiplier)
+    weight = np.where(inside, gemmlowp.exp_on_negative_values(scaled), 0)
+    total = gemmlowp.rounding_shift(weight, _SUM_BITS).sum(axis=-1, keepdims=True)
+    factor, bits = gemmlowp.reciprocal(total, _SUM_BITS)
+    share = gemmlowp.rounding_shift(gemmlowp.high_product(weight, factor), bits + 31 - 8)
+    return (np.minimum(share, 255) - 128).astype(np.int8)

@@ -11,6 +11,7 @@ than int8 costs 8 cycles an output more.
 
 from __future__ import annotations
 
+from tinyml.ops.depthwise_planes import Planes
 from tinyml.ops.window import Window
 
 _CLAMP = 8
@@ -55,20 +56,15 @@ def conv2d_portable(w: Window) -> int:
     return int(outputs * (16 + w.kernel_h * w.kernel_w * (2 + 11 * w.in_c)))
 
 
-def depthwise_simd(w: Window, planes: int, plane_bytes: int, fast: bool) -> int:
-    """`fast`: 3x3 at stride 1 or 2 along the row; `plane_bytes` is the size of one channel's plane."""
-    fours = w.in_c // 4 if planes == 4 else 0
-    ones = w.in_c - 4 * fours
-    words, cells = planes * plane_bytes / 4, w.in_h * w.in_w
-    if not fast:
-        expand = 6.2 * words + fours * (44 * w.in_h + 16.9 * cells) + ones * 8.3 * cells
-        output = 2.9 + 4.34 * w.kernel_h * _up(w.kernel_w, 2)
-        return int(178 + expand + w.in_c * (14.9 * w.out_h + w.out_pixels * output))
-    expand = 6.6 * words + fours * (5.9 * w.in_h + 16 * cells) + ones * (5.9 * w.in_h + 6.5 * cells)
-    odd = w.out_w % 2 if w.stride_w == 1 else 0
-    row = 25.7 * w.out_w if w.stride_w == 2 else 39.3 * _up(w.out_w, 2)
-    rows = (w.out_h - odd) * (9.3 + row) + odd * (85 + 24.3 * w.out_w)
-    return int(115 + expand + w.in_c * (85 + rows))
+def depthwise3x3(p: Planes, channels: int, fixed: bool) -> int:
+    """`fixed`: one shift for all channels."""
+    bands = _up(p.out_rows, p.band)
+    kept = max(0, p.kernel_rows - p.stride_rows)
+    in_rows = p.out_rows * p.stride_rows + kept
+    fours, tail = divmod(p.out_columns, 4)
+    row = fours * ((66 if p.stride_columns == 1 else 72) + 6 * (not fixed)) + 48 * _up(tail, 2) + 22
+    expand = in_rows * (25 + 4.6 * p.in_columns) + (bands - 1) * kept * p.pitch
+    return int(100 + p.scratch_bytes / 4 * 3 + channels * (p.out_rows * row + bands * 180 + expand / 2))
 
 
 def depthwise_portable(w: Window) -> int:
@@ -91,8 +87,8 @@ def softmax(rows: int, classes: int) -> int:
     return int(rows * (16 + 59.2 * classes))
 
 
-def softmax_float32(rows: int, classes: int) -> int:
-    return int(rows * (300 + 105 * classes))
+def softmax_gemmlowp(rows: int, classes: int) -> int:
+    return int(rows * (150 + 260 * classes))
 
 
 def shift_in(size_bytes: int) -> int:
