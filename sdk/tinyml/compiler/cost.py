@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import tinyml.ops  # noqa: F401  (registers the operators)
 from tinyml.board import Isa
+from tinyml.compiler import memo
 from tinyml.compiler.emit import LAYER_CODE_BYTES
 from tinyml.compiler.schedule import schedule
 from tinyml.ir.graph import Graph
@@ -30,7 +31,7 @@ def network_cost(graph: Graph, isa: Isa) -> NetworkCost:
     """The cost of `graph` compiled for `isa`. Constants may be weightless: only their types are read."""
     planned = schedule(graph, isa, rows=False)
     chosen, plan = planned.variants, planned.plan
-    costs = [(chosen[n.name], n.op.cost(chosen[n.name], *graph.input_types(n))) for n in graph.nodes]
+    costs = [(v := chosen[n.name], memo.options(n.op, isa, graph.input_types(n)).costs[v]) for n in graph.nodes]
     kernels = {variant.name: cost.code_bytes for variant, cost in costs}
     calls = sum(LAYER_CODE_BYTES for variant, _ in costs if variant.kernel_file)
     return NetworkCost(

@@ -118,10 +118,9 @@ def plan_memory(
     for t, name in enumerate(problem.names):
         place = (base + offsets[t]) * WORD
         placements.append(Placement(name, place, sizes[name], problem.first[t], problem.last[t]))
-    for number, step in enumerate(steps):
-        if step.scratch_bytes:
-            place = (base + _scratch_at(problem, number, offsets, arena)) * WORD
-            placements.append(Placement(f"scratch {step.name}", place, step.scratch_bytes, number, number, "scratch"))
+    for number, free in _scratch_places(problem, offsets, arena).items():
+        size, name = steps[number].scratch_bytes, f"scratch {steps[number].name}"
+        placements.append(Placement(name, (base + free) * WORD, size, number, number, "scratch"))
     used = max((p.end for p in placements), default=0)
     return Plan(_arena_bytes(words_of(used)), (base + bound) * WORD, tuple(placements))
 
@@ -151,12 +150,18 @@ def _smallest(problem: Problem, bound: int) -> tuple[list[int], int, int]:
     return best, arena, bound
 
 
-def _scratch_at(problem: Problem, step: int, offsets: Sequence[int], arena: int) -> int:
-    """The smallest free stretch that holds the scratch of `step`."""
-    live = [t for t in range(len(offsets)) if problem.first[t] <= step <= problem.last[t]]
-    size = problem.scratch[step]
-    fits = [(high - low, low) for low, high in gaps(problem, live, offsets, arena) if high - low >= size]
-    return min(fits)[1]
+def _scratch_places(problem: Problem, offsets: Sequence[int], arena: int) -> dict[int, int]:
+    """By step, the begin of the smallest free stretch that holds its scratch."""
+    live: dict[int, list[int]] = {step: [] for step, size in enumerate(problem.scratch) if size}
+    for tensor, (first, last) in enumerate(zip(problem.first, problem.last, strict=True)):
+        for step in range(first, last + 1):
+            if step in live:
+                live[step].append(tensor)
+    places = {}
+    for step, tensors in live.items():
+        free = gaps(problem, tensors, offsets, arena)
+        places[step] = min((high - low, low) for low, high in free if high - low >= problem.scratch[step])[1]
+    return places
 
 
 def _stacked(

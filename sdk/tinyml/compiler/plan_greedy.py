@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tinyml.compiler.plan_problem import Problem
 
-_MOST_ATTEMPTS = 12
+_MOST_ATTEMPTS = 24
 
 
 @dataclass(frozen=True)

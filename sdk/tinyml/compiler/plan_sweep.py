@@ -138,10 +138,17 @@ def _places(event: Event, arena: int, offsets: Sequence[int]) -> set[int]:
 
 def largest_gap(problem: Problem, tensors: Sequence[int], offsets: Sequence[int], arena: int) -> int:
     """The longest stretch of words that none of `tensors` covers."""
+    sizes = problem.sizes
     if len(tensors) == 1:
         at = offsets[tensors[0]]
-        return max(at, arena - at - problem.sizes[tensors[0]])
-    return max((high - low for low, high in gaps(problem, tensors, offsets, arena)), default=0)
+        return max(at, arena - at - sizes[tensors[0]])
+    most = end = 0
+    for low, tensor in sorted([(offsets[t], t) for t in tensors]):
+        if low - end > most:
+            most = low - end
+        if low + sizes[tensor] > end:
+            end = low + sizes[tensor]
+    return arena - end if arena - end > most else most
 
 
 def gaps(

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tinyml.board import Isa
-from tinyml.compiler.plan import Plan, Step, plan_memory
+from tinyml.compiler import memo
+from tinyml.compiler.plan import Plan, Step, least_arena_bytes, plan_memory
 from tinyml.compiler.row_streaming import MOST_STAGES, RowChain, by_rows, linear_runs, row_chain
 from tinyml.ir.graph import Graph, Node
 from tinyml.ir.op import Overlap, Variant
@@ -38,26 +39,27 @@ def schedule(
     Every node gets its fastest variant, unless one with less scratch that is nearly as fast makes the whole arena
     smaller. With `rows`, chains of layers run row by row where that lowers the peak enough for what it costs.
     """
-    options = {node.name: allowed_variants(graph, node, isa) for node in graph.nodes}
-    search = _Search(graph, options, keep_all, guard_bytes)
+    known = {node.name: memo.options(node.op, isa, graph.input_types(node)) for node in graph.nodes}
+    options = {node.name: _allowed(graph, node, known[node.name]) for node in graph.nodes}
+    search = _Search(graph, options, known, keep_all, guard_bytes)
     best = search.fastest_that_fits()
     return search.with_chains(best) if rows and not keep_all else best
 
 
-def allowed_variants(graph: Graph, node: Node, isa: Isa) -> tuple[Variant, ...]:
+def _allowed(graph: Graph, node: Node, known: memo.Options) -> tuple[Variant, ...]:
     """The variants of a node that can hold its constants; of a weightless graph all that its types allow."""
-    kinds, constants = graph.input_types(node), graph.constants(node)
-    variants = node.op.variants(isa, *kinds)
     admits = getattr(node.op, "admits", None)
-    if admits is None or any(c.data is None for c in constants):
-        return variants
-    return tuple(v for v in variants if admits(v, kinds, *constants))
+    if admits is None or any(c.data is None for c in graph.constants(node)):
+        return known.variants
+    kinds, constants = graph.input_types(node), graph.constants(node)
+    return tuple(v for v in known.variants if admits(v, kinds, *constants))
 
 
 @dataclass
 class _Search:
     graph: Graph
     options: Mapping[str, tuple[Variant, ...]]
+    known: Mapping[str, memo.Options]
     keep_all: bool
     guard_bytes: int
 
@@ -65,14 +67,13 @@ class _Search:
         graph = self.graph
         self.nodes = {node.name: node for node in graph.nodes}
         self.types = {node.name: graph.input_types(node) for node in graph.nodes}
-        self.cycles = {(n, v.name): self.nodes[n].op.cost(v, *self.types[n]).cycles
-                       for n, variants in self.options.items() for v in variants}  # fmt: skip
-        self.fast = {n: min(variants, key=lambda v: self.cycles[n, v.name]) for n, variants in self.options.items()}
+        self.cycles = {(n, v): cost.cycles for n, known in self.known.items() for v, cost in known.costs.items()}
+        self.fast = {n: min(variants, key=lambda v: self.cycles[n, v]) for n, variants in self.options.items()}
         self.buffers = _buffers(graph, self.fast)
         self.sizes = {b: graph.types[b].size_bytes for b in set(self.buffers.values())}
 
     def planned(self, variants: Mapping[str, Variant], chains: tuple[RowChain, ...] = ()) -> Schedule:
-        steps = list(_steps(self.graph, variants, chains, self.buffers))
+        steps = list(_steps(self.graph, variants, chains, self.buffers, self.known))
         seen = {v for step in steps for v in (*step.reads, *step.writes)} | set(self.graph.inputs)
         sizes = {name: size for name, size in self.sizes.items() if name in seen}
         plan = plan_memory(steps, sizes, _unique(self.graph.inputs, self.buffers),
@@ -82,21 +83,36 @@ class _Search:
 
     def fastest_that_fits(self) -> Schedule:
         best = self.planned({name: self._lightest(name) for name in self.options})
-        for name, fast in self.fast.items():
-            if best.variants[name] != fast:
-                trial = self.planned({**best.variants, name: fast})
-                if trial.plan.arena_bytes <= best.plan.arena_bytes:
-                    best = trial
+        waiting = [name for name, fast in self.fast.items() if best.variants[name] != fast]
+        for names in (self._with_room(waiting, best), *([name] for name in waiting)):
+            wanted = {name: self.fast[name] for name in names if best.variants[name] != self.fast[name]}
+            variants = {**best.variants, **wanted}
+            if wanted and self.least_arena_bytes(variants) <= best.plan.arena_bytes:
+                trial = self.planned(variants)
+                best = trial if trial.plan.arena_bytes <= best.plan.arena_bytes else best
         return best
+
+    def least_arena_bytes(self, variants: Mapping[str, Variant], chains: tuple[RowChain, ...] = ()) -> int:
+        """A lower bound of the arena of `planned`, in a fraction of its time."""
+        steps = tuple(_steps(self.graph, variants, chains, self.buffers, self.known))
+        return least_arena_bytes(steps, self.sizes, _unique(self.graph.inputs, self.buffers),
+                                 _unique(self.graph.outputs, self.buffers))  # fmt: skip
+
+    def _with_room(self, names: Sequence[str], best: Schedule) -> list[str]:
+        """The layers at whose step the arena has room for the fastest variant's scratch."""
+        steps = {step.name: number for number, step in enumerate(_steps(
+            self.graph, best.variants, best.chains, self.buffers, self.known))}  # fmt: skip
+        plan = best.plan
+        return [n for n in names if self.fast[n].scratch_bytes - best.variants[n].scratch_bytes
+                <= plan.arena_bytes - plan.bytes_used(steps[n])]  # fmt: skip
 
     def _lightest(self, name: str) -> Variant:
         """The variant with the least scratch among those that are about as fast and may overlap as much."""
-        op, types, fast = self.nodes[name].op, self.types[name], self.fast[name]
-        limit = _SLOWER * self.cycles[name, fast.name]
-        allowed = op.overlap(fast, *types)
+        overlaps, fast = self.known[name].overlaps, self.fast[name]
+        limit = _SLOWER * self.cycles[name, fast]
         rivals = [v for v in self.options[name]
-                  if self.cycles[name, v.name] <= limit and op.overlap(v, *types) == allowed]  # fmt: skip
-        return min(rivals, key=lambda v: (v.scratch_bytes, self.cycles[name, v.name]))
+                  if self.cycles[name, v] <= limit and overlaps[v] == overlaps[fast]]  # fmt: skip
+        return min(rivals, key=lambda v: (v.scratch_bytes, self.cycles[name, v]))
 
     def with_chains(self, best: Schedule) -> Schedule:
         """Add the chain that lowers the peak most, as long as there is one that is worth it."""
@@ -132,7 +148,7 @@ class _Search:
 
     def total_cycles(self, s: Schedule) -> int:
         chained = {name for chain in s.chains for name in chain.nodes}
-        return sum(self._row_cycles(n, v) if n in chained else self.cycles[n, v.name] for n, v in s.variants.items())
+        return sum(self._row_cycles(n, v) if n in chained else self.cycles[n, v] for n, v in s.variants.items())
 
     def _worth(self, trial: Schedule, best: Schedule) -> bool:
         saved = 1 - trial.plan.arena_bytes / best.plan.arena_bytes
@@ -155,8 +171,9 @@ def _unique(values: tuple[str, ...], buffers: Mapping[str, str]) -> tuple[str, .
 
 
 def _steps(
-    graph: Graph, variants: Mapping[str, Variant], chains: Sequence[RowChain], buffers: Mapping[str, str]
-) -> Iterator[Step]:
+    graph: Graph, variants: Mapping[str, Variant], chains: Sequence[RowChain], buffers: Mapping[str, str],
+    known: Mapping[str, memo.Options],
+) -> Iterator[Step]:  # fmt: skip
     nodes = {node.name: node for node in graph.nodes}
     chain_at = {chain.nodes[0]: chain for chain in chains}
     inside = {name for chain in chains for name in chain.nodes[1:]}
@@ -167,14 +184,14 @@ def _steps(
             source, target = buffers[graph.activations(node)[0]], buffers[nodes[chain.nodes[-1]].outputs[0]]
             yield Step(chain.name, (source,), (target,), {(source, target): chain.overlap}, chain.scratch_bytes)
         elif variant.kernel_file and node.name not in inside:
-            yield _step(graph, node, variant, buffers)
+            yield _step(graph, node, variant, buffers, known[node.name])
 
 
-def _step(graph: Graph, node: Node, variant: Variant, buffers: Mapping[str, str]) -> Step:
+def _step(graph: Graph, node: Node, variant: Variant, buffers: Mapping[str, str], known: memo.Options) -> Step:
     reads = tuple(buffers[v] for v in graph.activations(node))
     writes = tuple(dict.fromkeys(buffers[v] for v in node.outputs))
     pairs: dict[tuple[str, str], Overlap] = {}
     if len(writes) == 1 and not variant.in_place:
-        allowed = node.op.overlap(variant, *graph.input_types(node))
+        allowed = known.overlaps[variant]
         pairs = {(r, writes[0]): o for r, o in zip(reads, allowed, strict=True) if o is not None}
     return Step(node.name, reads, writes, pairs, variant.scratch_bytes)
