@@ -120,8 +120,9 @@ def layer_differences(data: bytes, converted: Converted, kept: dict[str, np.ndar
     steps = {name: node for name, node in steps.items() if node.input[0] not in constants}
     producers = {o: n for n in model.graph.node for o in n.output}
     differences = []
+    borders = {i.name for i in model.graph.input}
     for name, node in steps.items():
-        if node.input[0] not in {i.name for i in model.graph.input}:
+        if not _reads(producers, name, steps) & borders:
             session, sources = _submodel(model, producers, name, steps, optimised)
             feeds = {s: _as_onnx(model, steps[s], converted, kept, s, item) for s in sources}
             (theirs,) = session.run([name], feeds)
@@ -140,6 +141,17 @@ def _as_onnx(model: onnx.ModelProto, quantize, converted: Converted, kept: dict[
     data = tensor.layout.from_memory(kept[tensor.value][item])
     zero = next(i for i in model.graph.initializer if i.name == quantize.input[2])
     return (data.astype(np.int16) + 128).astype(np.uint8) if zero.data_type == TensorProto.UINT8 else data
+
+
+def _reads(producers: dict, name: str, cuts: Iterable[str]) -> set[str]:
+    """All values between `name` and the quantised tensors before it."""
+    wanted, seen = [name], set()
+    while wanted:
+        value = wanted.pop()
+        if value not in seen and (value == name or value not in cuts):
+            seen.add(value)
+            wanted += [i for i in producers[value].input if i] if value in producers else []
+    return seen
 
 
 def _submodel(model: onnx.ModelProto, producers: dict, name: str, cuts: Iterable[str], optimised: bool) -> tuple:

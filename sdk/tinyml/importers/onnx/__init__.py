@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tinyml.importers.onnx import activation, conv, elementwise, movement, pool  # noqa: F401 - they register lowerings
-from tinyml.importers.onnx.convert import Converted, Converter, Tensor
+from tinyml.importers.onnx import activation, conv, elementwise, movement, pool, resize  # noqa: F401 - they register
+from tinyml.importers.onnx.constants import ADVICE, FOLDABLE
+from tinyml.importers.onnx.convert import STATUS, Converted, Converter, Tensor
 from tinyml.importers.onnx.errors import OnnxError
 from tinyml.importers.onnx.read import read_onnx
 from tinyml.ir.graph import Graph
 from tinyml.ir.op import GraphError
 from tinyml.ir.verify import verify
 
-__all__ = ["Converted", "OnnxError", "Tensor", "convert_onnx", "import_onnx", "read_onnx"]
+__all__ = ["Converted", "OnnxError", "Tensor", "convert_onnx", "import_onnx", "operator_statuses", "read_onnx"]
+
+
+def operator_statuses() -> dict[str, str]:
+    """Operators by name: supported, fused (into a neighbour), folded (no code is left), or not supported."""
+    constant = dict.fromkeys(FOLDABLE, "folded where constant")
+    return dict(sorted((dict.fromkeys(ADVICE, "not supported") | constant | STATUS).items()))
 
 
 def import_onnx(source: Path | str | bytes, name: str | None = None) -> Graph:

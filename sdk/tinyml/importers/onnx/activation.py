@@ -6,12 +6,10 @@ int8 is a table of 256 entries, computed here in float64.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from tinyml import ops
-from tinyml.importers.onnx.convert import IMPLIED, Converter, Tensor, compute
+from tinyml.importers.onnx.convert import IMPLIED, Converter, Function, Tensor, compute
 from tinyml.importers.onnx.layout import Layout
 from tinyml.importers.onnx.model import OnnxNode
 from tinyml.importers.onnx.movement import axis_of
@@ -19,27 +17,9 @@ from tinyml.importers.onnx.quant import Target
 from tinyml.ir.tensor import QuantParams
 
 _SHARES = QuantParams((1 / 256,), -128)
-Function = Callable[[np.ndarray], np.ndarray]
 
 
-def mapped(converter: Converter, node: OnnxNode, target: Target, tensor: Tensor, function: Function) -> Tensor:
-    """`function` of every element (a function of float64 arrays), rounded half to even to the grid of `target`."""
-    quant = converter.type(tensor).quant
-    real = (np.arange(-128, 128) - quant.zero_point) * quant.scale
-    steps = np.rint(function(real) / target.quant.scale) + target.quant.zero_point
-    table = np.clip(steps, target.low, target.high).astype(np.int8)
-    name = next(iter(node.outputs), node.name)
-    op = ops.Lookup(target.quant)
-    return Tensor(converter.emit(name, node, op, tensor.value, converter.const(f"{name}_table", table)), tensor.layout)
-
-
-@compute("requantize")
-def requantize(converter: Converter, node: OnnxNode, target: Target, tensor: Tensor) -> Tensor:
-    """The same numbers on another grid, clamped."""
-    return mapped(converter, node, target, tensor, lambda x: x)
-
-
-@compute("Relu", "Clip")
+@compute("Relu", "Clip", status="fused")
 def clip(converter: Converter, node: OnnxNode, target: Target) -> Tensor:
     """A narrower range of whatever computes the input."""
     low, high = _bounds(converter, node)
@@ -80,7 +60,7 @@ def _function(node: OnnxNode) -> Function:
 
 @compute("LeakyRelu", "HardSwish", "HardSigmoid", "Sigmoid", "Tanh")
 def function(converter: Converter, node: OnnxNode, target: Target) -> Tensor:
-    return mapped(converter, node, target, converter.operand(node.input(0), node), _function(node))
+    return converter.mapped(converter.operand(node.input(0), node), _function(node), target, node)
 
 
 @compute("Softmax")
@@ -101,9 +81,8 @@ def softmax(converter: Converter, node: OnnxNode, target: Target) -> Tensor:
 
 
 def _grid_of_input(converter: Converter, node: OnnxNode) -> QuantParams | None:
-    """A Relu of integers has a grid: that of its input."""
-    known = converter.tensors.get(node.input(0))
-    return None if known is None else converter.type(known).quant
+    """A Relu or a mean of integers has a grid: that of its input."""
+    return _grid_of(converter, node.input(0))
 
 
 def _common_grid(converter: Converter, node: OnnxNode) -> QuantParams | None:
@@ -119,6 +98,6 @@ IMPLIED.update(
     Softmax=lambda converter, node: _SHARES,
     Sigmoid=lambda converter, node: _SHARES,
     Tanh=lambda converter, node: QuantParams((1 / 128,), 0),
-    Relu=_grid_of_input,
+    **dict.fromkeys(("Relu", "AveragePool", "GlobalAveragePool", "ReduceMean"), _grid_of_input),
     Concat=_common_grid,
 )

@@ -49,13 +49,13 @@ def fold(converter: Converter, node: OnnxNode) -> bool:
         converter.constants[node.outputs[0]] = _shape(converter, node)
         return True
     known = converter.constants
-    if node.kind not in _FOLDABLE or not all(name in known for name in node.inputs if name):
+    if node.kind not in FOLDABLE or not all(name in known for name in node.inputs if name):
         return False
     arrays = [known[name] if name else None for name in node.inputs]
     if any(a is not None and a.size > _MOST_ELEMENTS for a in arrays) or arrays[:1] in ([], [None]):
         raise node.error("this constant is too large to compute", hint="fold constants when exporting the model")
     try:
-        result = np.asarray(_FOLDABLE[node.kind](node, *arrays))
+        result = np.asarray(FOLDABLE[node.kind](node, *arrays))
     except (ValueError, IndexError, TypeError, ZeroDivisionError, OverflowError) as error:
         raise node.error("its constant inputs do not fit together", details=(str(error),)) from error
     if result.size > _MOST_ELEMENTS:
@@ -134,7 +134,7 @@ def _squeeze(node: OnnxNode, x: np.ndarray, axes: np.ndarray | None = None) -> n
     return np.squeeze(x, _axes(node, axes) or None)
 
 
-_FOLDABLE: dict[str, Callable[..., np.ndarray]] = {
+FOLDABLE: dict[str, Callable[..., np.ndarray]] = {
     "Identity": lambda node, x: x,
     "Gather": lambda node, x, where: np.take(x, where.astype(np.int64), axis=node.int("axis", 0)),
     "Concat": lambda node, *parts: np.concatenate(parts, axis=node.int("axis", 0)),

@@ -12,7 +12,7 @@ from tinyml.importers.onnx.model import OnnxNode
 from tinyml.importers.onnx.quant import Stored, Target, bias_steps, symmetric_int8
 from tinyml.importers.onnx.window import SpatialWindow, padded
 from tinyml.ir.tensor import QuantParams
-from tinyml.ops import Conv2d, DepthwiseConv2d, FullyConnected
+from tinyml.ops import Concat, Conv2d, DepthwiseConv2d, FullyConnected, Slice
 
 ROUNDING = "single"  # the nearest to onnxruntime, which rounds a float once
 
@@ -89,17 +89,39 @@ def conv(converter: Converter, node: OnnxNode, target: Target) -> Tensor:
     value = converter.arranged(tensor, _image_order(rank), node)
     value, padding = padded(converter, node, value, window)
     bias = bias_of(converter, node, node.optional(2), converter.builder.types[value].quant.scale, weights)
-    common = (target.quant, target.low, target.high, window.dilation, ROUNDING)
-    depthwise = groups == channels and groups > 1
-    data = data[:, 0].transpose(1, 2, 0)[None] if depthwise else _dense(data, groups).transpose(0, 2, 3, 1)
+    op = (window.stride, padding, target.quant, target.low, target.high, window.dilation, ROUNDING)
     name = node.outputs[0]
-    operands = (value, converter.const(f"{name}_weights", data, weights.quant(3 if depthwise else 0)),
-                converter.const(f"{name}_bias", bias))  # fmt: skip
-    op = (DepthwiseConv2d if depthwise else Conv2d)(window.stride, padding, *common)
-    result = converter.emit(name, node, op, *operands)
+    if groups == channels == outputs and groups > 1:
+        operands = (value, converter.const(f"{name}_weights", data[:, 0].transpose(1, 2, 0)[None], weights.quant(3)),
+                    converter.const(f"{name}_bias", bias))  # fmt: skip
+        result = converter.emit(name, node, DepthwiseConv2d(*op), *operands)
+    elif groups == 1 or groups == channels:
+        operands = (value, converter.const(f"{name}_weights", _dense(data, groups).transpose(0, 2, 3, 1),
+                                           weights.quant(0)), converter.const(f"{name}_bias", bias))  # fmt: skip
+        result = converter.emit(name, node, Conv2d(*op), *operands)
+    else:
+        result = _grouped(converter, node, Conv2d(*op), value, Weights(data, weights.scales), bias, groups)
     sizes = converter.builder.types[result].shape
     shape = (1, outputs, *(sizes[1:3] if rank == 4 else sizes[2:3]))
     return Tensor(result, Layout.of(shape, channels_last(rank)))
+
+
+def _grouped(
+    converter: Converter, node: OnnxNode, op: Conv2d, value: str, weights: Weights, bias: np.ndarray, groups: int
+) -> str:
+    """Weights [O, C / groups, kh, kw]: each group of channels is convolved by itself, and the results are joined."""
+    name, (outputs, width) = node.outputs[0], weights.data.shape[:2]
+    size, shape, parts = outputs // groups, converter.builder.types[value].shape, []
+    for group in range(groups):
+        own = slice(group * size, (group + 1) * size)
+        scales = weights.scales if weights.scales.size == 1 else weights.scales[own]
+        part = Slice((0, 0, 0, group * width), (*shape[:3], width), (1, 1, 1, 1))
+        data = weights.data[own].transpose(0, 2, 3, 1)
+        operands = (converter.emit(f"{name}_in{group}", node, part, value),
+                    converter.const(f"{name}_weights{group}", data, Weights(data, scales).quant(0)),
+                    converter.const(f"{name}_bias{group}", bias[own]))  # fmt: skip
+        parts.append(converter.emit(f"{name}_group{group}", node, op, *operands))
+    return converter.emit(name, node, Concat(3), *parts)
 
 
 def _image_order(rank: int) -> tuple[int | None, ...]:

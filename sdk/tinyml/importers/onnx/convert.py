@@ -51,27 +51,36 @@ class Converted:
 
 Compute = Callable[["Converter", OnnxNode, Target], Tensor]
 Movement = Callable[["Converter", OnnxNode, Tensor], tuple[Tensor, ...]]
+Function = Callable[[np.ndarray], np.ndarray]
+"""Of float64 arrays, elementwise."""
+
 COMPUTE: dict[str, Compute] = {}
 MOVEMENT: dict[str, Movement] = {}
+STATUS: dict[str, str] = dict.fromkeys((_QUANTIZE, _DEQUANTIZE, "Constant", "Shape"), "folded")
 IMPLIED: dict[str, Callable[[Converter, OnnxNode], QuantParams | None]] = {}
 """Grids of operators whose result has one without a QuantizeLinear."""
 
 
-def compute(*kinds: str) -> Callable[[Compute], Compute]:
-    """Registers the lowering of operators whose result needs a grid."""
+def compute(*kinds: str, status: str = "supported") -> Callable[[Compute], Compute]:
+    """Registers the lowering of operators whose result needs a grid.
+
+    `status` is how lists of operators show them: supported, fused (into a neighbour) or folded (no code is left).
+    """
 
     def register(function: Compute) -> Compute:
         COMPUTE.update(dict.fromkeys(kinds, function))
+        STATUS.update(dict.fromkeys(kinds, status))
         return function
 
     return register
 
 
-def movement(*kinds: str) -> Callable[[Movement], Movement]:
+def movement(*kinds: str, status: str = "supported") -> Callable[[Movement], Movement]:
     """Registers the lowering of operators that move or choose elements of one input."""
 
     def register(function: Movement) -> Movement:
         MOVEMENT.update(dict.fromkeys(kinds, function))
+        STATUS.update(dict.fromkeys(kinds, status))
         return function
 
     return register
@@ -203,7 +212,17 @@ class Converter:
         """A tensor on another grid, or clamped; the tensor itself when nothing changes."""
         if self.type(tensor).quant == target.quant and target.is_whole:
             return tensor
-        return COMPUTE["requantize"](self, OnnxNode("requantize", reader.name, (), reader.outputs, {}), target, tensor)
+        return self.mapped(tensor, lambda real: real, target, reader)
+
+    def mapped(self, tensor: Tensor, function: Function, target: Target, node: OnnxNode) -> Tensor:
+        """`function` of every element, rounded half to even to the grid of `target`: a table of 256 entries."""
+        quant = self.type(tensor).quant
+        real = (np.arange(-128, 128) - quant.zero_point) * quant.scale
+        steps = np.rint(function(real) / target.quant.scale) + target.quant.zero_point
+        table = np.clip(steps, target.low, target.high).astype(np.int8)
+        name = next(iter(node.outputs), node.name)
+        operands = (tensor.value, self.const(f"{name}_table", table))
+        return Tensor(self.emit(name, node, ops.Lookup("table", target.quant), *operands), tensor.layout)
 
     def operand(self, name: str, reader: OnnxNode) -> Tensor:
         """The input `name` of an operator, on the grid that it has. Raises: OnnxError when it has none."""
@@ -309,6 +328,5 @@ def _no_quant(converter: Converter, node: OnnxNode) -> None:
 
 def unsupported(node: OnnxNode) -> NoReturn:
     """Raises: OnnxError that says what is supported and what to do instead."""
-    known = sorted({*COMPUTE, *MOVEMENT, _QUANTIZE, _DEQUANTIZE} - {"requantize"})
     raise node.error("the operator is not supported", hint=constants.ADVICE.get(node.kind),
-                     details=(f"supported: {', '.join(known)}",))  # fmt: skip
+                     details=(f"supported: {', '.join(sorted(STATUS))}",))  # fmt: skip

@@ -41,7 +41,8 @@ def binary(converter: Converter, node: OnnxNode, target: Target) -> Tensor:
             data = f[0].reshape((1,) * (rank - f[0].ndim) + f[0].shape).transpose(order)
             values.append(converter.const(n, data, f[1]))
     constant = next((i for i, f in enumerate(fixed) if f is not None), None)
-    op = _OPS[node.kind](target.quant, target.low, target.high, ROUNDING, constant)
+    rounding = ROUNDING if node.kind == "Mul" else "high"  # each rounds once
+    op = _OPS[node.kind](target.quant, target.low, target.high, rounding, constant)
     return Tensor(converter.emit(node.outputs[0], node, op, *values), Layout.of(tuple(shape), order))
 
 

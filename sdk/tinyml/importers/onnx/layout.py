@@ -68,11 +68,22 @@ class Layout:
         return next((order for order in preferred if self.has_order(order)), None)
 
     def moves(self, order: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """What brings memory into `order`: the sizes as they lie now, and the permutation to apply to them."""
-        numbers = self._numbers()
-        place = {n: i for i, n in enumerate(self.memory)}
-        sizes = tuple(self.factors[n] for n in self.memory)
-        return sizes, tuple(place[n] for axis in order for n in numbers[axis])
+        """What brings memory into `order`: the sizes as they lie now, and the permutation to apply to them.
+
+        Neighbours that stay neighbours count as one.
+        """
+        numbers, factors = self._numbers(), self.factors
+        wanted = [n for axis in order for n in numbers[axis]]
+        after = {n: follower for n, follower in zip(wanted, wanted[1:], strict=False)}
+        runs: list[list[int]] = []
+        for n in self.memory:
+            if runs and after.get(runs[-1][-1]) == n:
+                runs[-1].append(n)
+            else:
+                runs.append([n])
+        starts = {run[0]: place for place, run in enumerate(runs)}
+        sizes = tuple(prod(factors[n] for n in run) for run in runs)
+        return sizes, tuple(starts[n] for n in wanted if n in starts)
 
     def transposed(self, perm: tuple[int, ...]) -> Layout:
         """ONNX's Transpose: axis i of the result is axis `perm[i]`; memory stays as it is."""

@@ -15,14 +15,14 @@ from tinyml.importers.onnx.quant import Target
 Axes = tuple[int, ...]
 
 
-@movement("Identity", "Dropout")
+@movement("Identity", "Dropout", status="folded")
 def same(converter: Converter, node: OnnxNode, tensor: Tensor) -> tuple[Tensor, ...]:
     if len(node.outputs) > 1 and node.outputs[1]:
         raise node.error("its mask is not supported")
     return (tensor,)
 
 
-@movement("Transpose")
+@movement("Transpose", status="folded")
 def transpose(converter: Converter, node: OnnxNode, tensor: Tensor) -> tuple[Tensor, ...]:
     rank = len(tensor.shape)
     perm = node.ints("perm", tuple(range(rank))[::-1], rank)
@@ -31,7 +31,7 @@ def transpose(converter: Converter, node: OnnxNode, tensor: Tensor) -> tuple[Ten
     return (Tensor(tensor.value, tensor.layout.transposed(perm)),)
 
 
-@movement("Reshape")
+@movement("Reshape", status="folded")
 def reshape(converter: Converter, node: OnnxNode, tensor: Tensor) -> tuple[Tensor, ...]:
     asked = [int(n) for n in converter.constant(node, 1).ravel()]
     keeps_zero = bool(node.int("allowzero", 0))
@@ -56,7 +56,7 @@ def _under(converter: Converter, node: OnnxNode, tensor: Tensor, shape: Axes) ->
     return Tensor(converter.arranged(tensor, order, node), Layout.of(shape))
 
 
-@movement("Flatten")
+@movement("Flatten", status="folded")
 def flatten(converter: Converter, node: OnnxNode, tensor: Tensor) -> tuple[Tensor, ...]:
     rank = len(tensor.shape)
     axis = node.int("axis", 1)
@@ -66,7 +66,7 @@ def flatten(converter: Converter, node: OnnxNode, tensor: Tensor) -> tuple[Tenso
     return (_under(converter, node, tensor, (prod(tensor.shape[:axis]), prod(tensor.shape[axis:]))),)
 
 
-@movement("Squeeze")
+@movement("Squeeze", status="folded")
 def squeeze(converter: Converter, node: OnnxNode, tensor: Tensor) -> tuple[Tensor, ...]:
     shape = tensor.shape
     default = tuple(a for a, n in enumerate(shape) if n == 1)
@@ -76,7 +76,7 @@ def squeeze(converter: Converter, node: OnnxNode, tensor: Tensor) -> tuple[Tenso
     return (_under(converter, node, tensor, tuple(n for a, n in enumerate(shape) if a not in axes)),)
 
 
-@movement("Unsqueeze")
+@movement("Unsqueeze", status="folded")
 def unsqueeze(converter: Converter, node: OnnxNode, tensor: Tensor) -> tuple[Tensor, ...]:
     count = converter.constant(node, 1).size
     axes = _axes(converter, node, 1, len(tensor.shape) + count, ())
@@ -90,6 +90,11 @@ def _axes(converter: Converter, node: OnnxNode, index: int, rank: int, default: 
     axes = default
     if node.optional(index):
         axes = tuple(int(a) for a in converter.constant(node, index).ravel())
+    return axes_input(node, axes, rank)
+
+
+def axes_input(node: OnnxNode, axes: Axes, rank: int) -> Axes:
+    """Axes counted from 0. Raises: OnnxError for axes that do not exist or repeat."""
     if any(not -rank <= a < rank for a in axes) or len({a % rank for a in axes}) != len(axes):
         raise node.error(f"axes {list(axes)} do not fit {rank} axes")
     return tuple(a % rank for a in axes)

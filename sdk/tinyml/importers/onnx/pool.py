@@ -90,18 +90,35 @@ def reduce_mean(converter: Converter, node: OnnxNode, target: Target) -> Tensor:
 def _mean(
     converter: Converter, node: OnnxNode, target: Target, tensor: Tensor, axes: tuple[int, ...], *, keep: bool
 ) -> Tensor:
-    """The mean over `axes`: height and width of [1, H, W, C], whatever they are called here."""
-    rank, shape = len(tensor.shape), tensor.shape
-    real = [a for a in axes if shape[a] > 1]
-    left = [a for a in range(rank) if a not in axes and shape[a] > 1]
+    """The mean over ONNX `axes`, which are brought side by side where they are not."""
+    shape, rank = tensor.shape, len(tensor.shape)
     result = tuple(1 if a in axes else n for a, n in enumerate(shape) if keep or a not in axes) or (1,)
+    reduced = {a for a in axes if shape[a] > 1}
     order = tensor.layout.order() or tuple(range(rank))
-    kept = [a for a in order if a in left]
-    value = converter.arranged(tensor, (*(a for a in order if a not in (*real, *left)), *real, *kept), node)
-    sizes = [shape[a] for a in real]
-    height, width = (sizes[0], prod(sizes[1:])) if sizes else (1, 1)
-    value = converter.flat(Tensor(value, tensor.layout), (1, height, width, prod(shape[a] for a in left)), node)
-    value = converter.emit(node.outputs[0], node, ops.Mean(target.quant, target.low, target.high, ROUNDING), value)
-    places = [a if keep else a - sum(r < a for r in axes) for a in kept]
-    rest = [i for i in range(len(result)) if i not in places]
-    return Tensor(value, Layout.of(result, (*rest, *places)))
+    if not _side_by_side([a in reduced for a in order if shape[a] > 1]):
+        order = (*(a for a in order if shape[a] == 1), *sorted(reduced),
+                 *(a for a in order if shape[a] > 1 and a not in reduced))  # fmt: skip
+    if not reduced:
+        return converter.requantized(Tensor(tensor.value, Layout.of(result, _left(order, axes, keep))), target, node)
+    if shape[order[0]] != 1:
+        order = (None, *order)
+    value = converter.arranged(tensor, order, node)
+    places = tuple(i for i, a in enumerate(order) if a in reduced)
+    same_grid = converter.type(tensor).quant == target.quant
+    op = ops.Mean(places, False, None if same_grid else target.quant, "high" if same_grid else "double")
+    value = converter.emit(node.outputs[0], node, op, value)
+    mean = Tensor(value, Layout.of(result, _left(tuple(a for a in order if a is not None), axes, keep)))
+    return converter.requantized(mean, target, node)
+
+
+def _side_by_side(marks: list[bool]) -> bool:
+    """Whether the marked places follow each other."""
+    marked = [i for i, mark in enumerate(marks) if mark]
+    return not marked or marked[-1] - marked[0] + 1 == len(marked)
+
+
+def _left(order: tuple[int, ...], axes: tuple[int, ...], keep: bool) -> tuple[int, ...]:
+    """The order of the result's axes in memory."""
+    if keep:
+        return (*(a for a in order if a in axes), *(a for a in order if a not in axes))
+    return tuple(a - sum(r < a for r in axes) for a in order if a not in axes) or (0,)

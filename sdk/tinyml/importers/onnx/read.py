@@ -165,11 +165,13 @@ class _Reader:
         types = self.onnx.AttributeProto
         if proto.type == types.TENSOR:
             return self._array(proto.t)
-        readers = {types.INT: lambda: proto.i, types.FLOAT: lambda: proto.f, types.INTS: lambda: tuple(proto.ints),
-                   types.FLOATS: lambda: tuple(proto.floats), types.STRING: lambda: str(proto.s, "utf-8", "replace")}  # fmt: skip
-        if proto.type not in readers:
-            raise at_node(kind, name, f"attribute `{proto.name}` is of a kind that is not supported")
-        return readers[proto.type]()
+        if proto.type == types.STRING:
+            return proto.s.decode("utf-8", "replace")
+        if proto.type in (types.INTS, types.FLOATS):
+            return tuple(proto.ints if proto.type == types.INTS else proto.floats)
+        if proto.type in (types.INT, types.FLOAT):
+            return proto.i if proto.type == types.INT else proto.f
+        raise at_node(kind, name, f"attribute `{proto.name}` is of a kind that is not supported")
 
 
 def _needed(protos: Iterable, outputs: set[str]) -> list:
