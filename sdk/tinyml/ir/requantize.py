@@ -4,14 +4,16 @@ Three roundings exist because the result must equal what the network was trained
 
 `high`    networks trained here: one rounded high multiply, `(acc * 2**left * m + 2**31) >> 32` (SMMULR).
 `double`  LiteRT convolutions: saturating rounding doubling high multiply, then a rounding right shift.
-`single`  LiteRT fully connected: one rounding over the whole shift of the 64-bit product.
+`single`  LiteRT fully connected: `round(acc * real)` in float64, half away from zero. As integers it is one rounding
+          over the whole shift of the 64-bit product, with a multiplier that makes both agree.
 
-Source: gemmlowp fixedpoint.h (double), LiteRT `MultiplyByQuantizedMultiplier` (single), Armv7-M ARM A7.7 SMMULR.
+Source: gemmlowp fixedpoint.h (double), LiteRT reference/integer_ops/fully_connected.h (single), Armv7-M ARM A7.7 SMMULR.
 """
 
 from __future__ import annotations
 
-from math import frexp
+from functools import lru_cache
+from math import ceil, floor, frexp
 from typing import Literal
 
 import numpy as np
@@ -34,11 +36,48 @@ def quantize_multiplier(real: float, rounding: Rounding) -> tuple[int, int]:
         if multiplier == 2**31:
             multiplier, shift = 2**30, shift + 1
         return multiplier, shift
+    if rounding == "single":
+        return _single_multiplier(real)[:2]
     fraction, shift = frexp(real)
-    multiplier = round(fraction * 2.0**31)
+    multiplier = floor(fraction * 2.0**31 + 0.5)
     if multiplier == 2**31:
         multiplier, shift = 2**30, shift + 1
     return (0, 0) if shift < -31 else (multiplier, shift)
+
+
+def single_exact_below(real: float) -> int:
+    """`single` equals the float64 formula for all accumulators of smaller magnitude (at most 2**31)."""
+    return _single_multiplier(real)[2]
+
+
+@lru_cache(maxsize=4096)
+def _single_multiplier(real: float) -> tuple[int, int, int]:
+    """(multiplier, left shift, magnitude of accumulators below which the result is exact).
+
+    Outputs change where `acc * real` passes k + 0.5, first at the integer `step`. The rounded product m changes there
+    too, on both sides of zero, exactly if m lies strictly between `half / step` and `half / (step - 1)`.
+    """
+    fraction, shift = frexp(real)
+    if shift < -31:
+        return 0, 0, 2**31
+    nominal, low, high = floor(fraction * 2.0**31 + 0.5), 2**30, 2**31 - 1
+    exact_below = 2**31
+    for k in range(256):
+        step = max(1, ceil((k + 0.5) / real))
+        while step > 1 and (step - 1) * real >= k + 0.5:
+            step -= 1
+        while step * real < k + 0.5:
+            step += 1
+        if step >= 2**31:
+            break
+        half = (2 * k + 1) << (30 - shift)
+        least = max(low, half // step + 1)
+        most = min(high, (half - 1) // (step - 1)) if step > 1 else high
+        if least > most:
+            exact_below = step - 1
+            break
+        low, high = least, most
+    return min(max(nominal, low), high), shift, exact_below
 
 
 def requantize(acc: np.ndarray, multiplier: np.ndarray, shift: np.ndarray, rounding: Rounding) -> np.ndarray:

@@ -10,6 +10,7 @@ from tinyml.importers.tflite import schema
 from tinyml.importers.tflite.registry import converts
 from tinyml.importers.tflite.site import Site
 from tinyml.importers.tflite.window import WindowOptions, read_window
+from tinyml.ir.requantize import single_exact_below
 from tinyml.ir.tensor import Const, QuantParams
 from tinyml.ops import Concat, Conv2d, DepthwiseConv2d, FullyConnected, Reshape, Slice
 
@@ -125,6 +126,7 @@ def fully_connected(site: Site) -> None:
     clamp = _clamp(site, o.activation)
     bias = _bias(site, outputs)
     _check_bias_scale(site, quant)
+    _check_range(site, weights, quant, bias)
     rows = elements // depth
     if rows == 1:
         x = x if site.type(x).shape == (1, depth) else site.step("flat", Reshape((1, depth)), x)
@@ -144,3 +146,15 @@ def _check_bias_scale(site: Site, weights: QuantParams) -> None:
     if abs(product - bias.scales[0]) / site.quant().scale > 0.02:
         raise site.error(f"its bias has scale {bias.scales[0]:.6g}, but input times weights give {product:.6g}",
                          "the file is damaged, or its converter defective")  # fmt: skip
+
+
+def _check_range(site: Site, weights: np.ndarray, quant: QuantParams, bias: np.ndarray) -> None:
+    """Raises: ModelError when some accumulator could be too large for LiteRT's float64 rounding in integers."""
+    x, out = site.tensor(0).quant, site.quant()
+    furthest = max(127 - x.zero_point, 128 + x.zero_point)
+    largest = np.abs(weights.astype(np.int64)).sum(axis=1) * furthest + np.abs(bias.astype(np.int64))
+    scales = quant.scales if len(quant.scales) > 1 else quant.scales * len(bias)
+    for channel, (bound, scale) in enumerate(zip(largest.tolist(), scales, strict=True)):
+        if 0 < x.scale * scale / out.scale < 1 and bound >= single_exact_below(x.scale * scale / out.scale):
+            raise site.error(f"the accumulator of output {channel} can reach {bound:,}, too large to be rounded exactly",
+                             "the output's scale is out of proportion to input and weights: check the quantisation")  # fmt: skip
