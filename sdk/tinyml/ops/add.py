@@ -95,7 +95,19 @@ class SumOperator(Elementwise):
     def emit_c(self, v: Variant, w: CWriter, call: Call) -> None:
         fit = self.linear(*call.input_types)
         if fit is not None:
-            values = (fit.a_factor, fit.b_factor, fit.early, fit.late, fit.shift, self.act_min, self.act_max, 0, 0, 0, 0)
+            values = (
+                fit.a_factor,
+                fit.b_factor,
+                fit.early,
+                fit.late,
+                fit.shift,
+                self.act_min,
+                self.act_max,
+                0,
+                0,
+                0,
+                0,
+            )
         else:
             a, b = (kind.quant for kind in call.input_types)
             scales = SumScales.of(a, b, self.out, self.SIGN)
@@ -118,10 +130,18 @@ class SumOperator(Elementwise):
                     yield from golden.plain_cases(f"{name}_{scale}_{rounding}", op, {zeros: types}, ends)
         small = (golden.activation((1, 1)), golden.activation((1, 1)))
         yield from golden.plain_cases(f"{name}_clamped", cls(QuantParams((0.2,), 0), -20, 30), {"one": small})
-        yield from golden.broadcast_cases(f"{name}_broadcast", lambda c: cls(QuantParams((0.15,), 9), -110, 99, "double", c))
+        yield from golden.broadcast_cases(
+            f"{name}_broadcast", lambda c: cls(QuantParams((0.15,), 9), -110, 99, "double", c)
+        )
         for ratio in ((0.16, 0.19, 0.06), (4.0, 0.5, 0.0625)):  # no single shift is exact for these
-            kinds = tuple(TensorType((1, 64, 64, 1), "int8", QuantParams((s,), z)) for s, z in zip(ratio, (-128, 0), strict=False))
-            yield from golden.plain_cases(f"{name}_rounded_twice", cls(QuantParams((ratio[2],), 0), 0, 127, "double"), {str(ratio[0]).replace(".", "_"): kinds})
+            kinds = tuple(
+                TensorType((1, 64, 64, 1), "int8", QuantParams((s,), z)) for s, z in zip(ratio, (-128, 0), strict=False)
+            )
+            yield from golden.plain_cases(
+                f"{name}_rounded_twice",
+                cls(QuantParams((ratio[2],), 0), 0, 127, "double"),
+                {str(ratio[0]).replace(".", "_"): kinds},
+            )
 
 
 @operator("add")

@@ -68,9 +68,9 @@ def plain_cases(
 def broadcast_cases(prefix: str, make: Callable[[int | None], Op]) -> Iterator[Case]:
     """Cases of an operator on two tensors of different shapes; `make` takes the index of the constant operand."""
     shapes = {
-        "channels": ((1, 3, 4, 5), (1, 1, 1, 5)), "scalar": ((1, 3, 2, 3), (1, 1, 1, 1)), "last_axis": ((1, 2, 3, 7), (7,)),
-        "pixels": ((1, 3, 4, 5), (1, 3, 4, 1)), "both": ((1, 3, 1, 5), (1, 1, 4, 1)), "first": ((1, 1, 1, 2), (1, 5, 3, 2)),
-        "rows": ((1, 3, 4, 2), (1, 3, 1, 2)), "one": ((1, 1), (1, 1)),
+        "channels": ((1, 3, 4, 5), (1, 1, 1, 5)), "scalar": ((1, 3, 2, 3), (1, 1, 1, 1)),
+        "last_axis": ((1, 2, 3, 7), (7,)), "pixels": ((1, 3, 4, 5), (1, 3, 4, 1)), "both": ((1, 3, 1, 5), (1, 1, 4, 1)),
+        "first": ((1, 1, 1, 2), (1, 5, 3, 2)), "rows": ((1, 3, 4, 2), (1, 3, 1, 2)), "one": ((1, 1), (1, 1)),
     }  # fmt: skip
     for name, (a, b) in shapes.items():
         kinds = (activation(a, 3), activation(b, -7))

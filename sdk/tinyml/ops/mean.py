@@ -39,7 +39,9 @@ class Mean:
         valid = len(set(axes)) == len(axes) > 0 and axes[0] > 0 and axes[-1] < len(shape)
         between = [n for i, n in enumerate(shape) if valid and axes[0] < i < axes[-1] and i not in axes]
         if not valid or prod(between) != 1 or shape[0] != 1 or min(shape) < 1:
-            raise GraphError(f"the mean of an input of shape {list(shape)} over axes {list(self.axes)} is not supported")
+            raise GraphError(
+                f"the mean of an input of shape {list(shape)} over axes {list(self.axes)} is not supported"
+            )
         count = prod(shape[axes[0] : axes[-1] + 1])
         if count >= 2**20:
             raise GraphError(f"the mean of {count} values is not supported")

@@ -75,9 +75,17 @@ class Mul(Elementwise):
             for first, second in ((-128, 127), (0, -5), (127, -128)):
                 kinds = (golden.activation((1, 3, 3, 5), first), golden.activation((1, 3, 3, 5), second))
                 zeros = f"{out}_{first}_{second}".replace("-", "m").replace(".", "_")
-                yield from golden.plain_cases("mul_double", cls(QuantParams((out,), second), rounding="double"), {zeros: kinds})
+                yield from golden.plain_cases(
+                    "mul_double", cls(QuantParams((out,), second), rounding="double"), {zeros: kinds}
+                )
         for rounding in ("high", "single"):
-            yield from golden.random_cases(f"mul_{rounding}", cls(QuantParams((0.3,), 5), rounding=rounding), {"odd": kinds})
+            yield from golden.random_cases(
+                f"mul_{rounding}", cls(QuantParams((0.3,), 5), rounding=rounding), {"odd": kinds}
+            )
         op = cls(QuantParams((0.1,), -128), -128, 20, "double")
-        yield from golden.plain_cases("mul_clamped", op, {"one": (golden.activation((1, 1)), golden.activation((1, 1)))})
-        yield from golden.broadcast_cases("mul_broadcast", lambda c: cls(QuantParams((0.9,), 9), rounding="double", constant=c))
+        yield from golden.plain_cases(
+            "mul_clamped", op, {"one": (golden.activation((1, 1)), golden.activation((1, 1)))}
+        )
+        yield from golden.broadcast_cases(
+            "mul_broadcast", lambda c: cls(QuantParams((0.9,), 9), rounding="double", constant=c)
+        )

@@ -43,7 +43,7 @@ class Pad(Mover):
         return (np.pad(x, self.padding, constant_values=self.fill(types[0])),)
 
     def loops(self, x: TensorType) -> tuple[tuple[int, int, int], ...]:
-        """(before, inside, after) of rows, pixels and channels; the inner two are merged when channels are not padded."""
+        """(before, inside, after) of rows, pixels and channels; without padded channels the inner two are merged."""
         sizes = (1,) * (4 - len(x.shape)) + x.shape
         pairs = ((0, 0),) * (4 - len(x.shape)) + self.padding
         rows, pixels, channels = ((b, n, a) for n, (b, a) in zip(sizes[1:], pairs[1:], strict=True))

@@ -61,8 +61,8 @@ class _Resize(Mover):
     @classmethod
     def cases(cls) -> Iterable[Case]:
         modes = {"plain": (False, False), "corners": (True, False), "centers": (False, True)}
-        sizes = {"up": ((3, 4), (7, 9)), "double": ((3, 5), (6, 10)), "down": ((9, 7), (4, 3)), "same": ((4, 4), (4, 4)),
-                 "from_one": ((1, 1), (3, 2)), "to_one": ((5, 4), (1, 1))}  # fmt: skip
+        sizes = {"up": ((3, 4), (7, 9)), "double": ((3, 5), (6, 10)), "down": ((9, 7), (4, 3)), 
+                 "same": ((4, 4), (4, 4)), "from_one": ((1, 1), (3, 2)), "to_one": ((5, 4), (1, 1))}  # fmt: skip
         for mode, flags in modes.items():
             for index, (name, (before, after)) in enumerate(sizes.items()):
                 kind = golden.activation((1, *before, (1, 2, 3, 5, 7, 4)[index]), 127)
@@ -73,11 +73,6 @@ class _Resize(Mover):
 @dataclass(frozen=True)
 class ResizeNearest(_Resize):
     """Copies the nearest pixel."""
-
-    def infer(self, x: TensorType) -> tuple[TensorType, ...]:
-        if self.align_corners and self.half_pixel_centers:
-            return super().infer(x)
-        return super().infer(x)
 
     def _axis(self, before: int, after: int) -> np.ndarray:
         """The cell that each output cell copies."""
@@ -112,7 +107,7 @@ class ResizeBilinear(_Resize):
         inferred = super().infer(x)
         for table, size in zip(self.axes(x), x.shape[1:3], strict=True):
             if table[:, 0].max() >= size:
-                raise GraphError(f"resizing {list(x.shape[1:3])} to {list(self.size)} reads behind the image's edge",
+                raise GraphError(f"resizing {list(x.shape[1:3])} to {list(self.size)} reads behind the edge",
                                  hint="LiteRT's table of cells is inexact at this ratio: choose another size")  # fmt: skip
         return inferred
 

@@ -60,4 +60,6 @@ class Slice(Gather):
         yield from golden.random_cases("slice_strided", cls((0, 1, 0, 2), (1, 2, 3, 2), (1, 2, 2, 3)), kinds)
         yield from golden.random_cases("slice_reversed", cls((0, 4, 5, 6), (1, 5, 2, 7), (1, -1, -3, -1)), kinds)
         yield from golden.random_cases("slice_one", cls((0, 2, 3, 1), (1, 1, 1, 1), (1, 1, 1, 1)), kinds)
-        yield from golden.random_cases("slice_flat", cls((0, 3), (1, 4), (1, 2)), {"flat": (golden.activation((1, 11)),)})
+        yield from golden.random_cases(
+            "slice_flat", cls((0, 3), (1, 4), (1, 2)), {"flat": (golden.activation((1, 11)),)}
+        )

@@ -141,7 +141,9 @@ class Softmax:
                          for c in (1, 2, 3, 12, 100)}  # fmt: skip
                 yield from golden.random_cases(name, cls(arithmetic=arithmetic), kinds)
                 ends = {f"{name}_12_ends": (TensorType((1, 12), "int8", quant),)}
-                yield from golden.plain_cases(f"softmax_{scale}".replace(".", "_"), cls(arithmetic=arithmetic), ends, (-128, 127))
+                yield from golden.plain_cases(
+                    f"softmax_{scale}".replace(".", "_"), cls(arithmetic=arithmetic), ends, (-128, 127)
+                )
             rows = TensorType((1, 3, 5), "int8", QuantParams((0.1,), 0))
             yield from golden.random_cases(name, cls(arithmetic=arithmetic), {"rows": (rows,)})
             yield from golden.random_cases(f"{name}_beta", cls(0.3, arithmetic), {"rows": (rows,)})
