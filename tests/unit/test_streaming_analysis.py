@@ -12,7 +12,24 @@ from tinyml.ir.graph import Graph, GraphBuilder
 from tinyml.ir.interpret import interpret
 from tinyml.ir.op import GraphError
 from tinyml.ir.tensor import Const, QuantParams, TensorType
-from tinyml.ops import Add, AveragePool2d, Conv2d, DepthwiseConv2d, FullyConnected, Mean, Reshape, Softmax
+from tinyml.ops import (
+    Add,
+    AveragePool2d,
+    Concat,
+    Conv2d,
+    DepthwiseConv2d,
+    FullyConnected,
+    Lookup,
+    MaxPool2d,
+    Mean,
+    Mul,
+    Pad,
+    Reshape,
+    ResizeNearest,
+    Slice,
+    Softmax,
+    Transpose,
+)
 
 OUT = QuantParams((0.4,), -20)
 
@@ -120,6 +137,37 @@ def test_rows_of_the_last_tensor_may_be_flattened() -> None:
     assert [n.rows for n in streaming.nodes] == [3, 1, 10, 1]
 
 
+def test_a_residual_that_is_cut_at_both_ends_is_late() -> None:
+    net = Net()
+    y = net.conv("a", net.x, (4, 1))
+    late = net.builder.add("cut", Slice((0, 2, 0, 0), (1, 9, 2, 3), (1, 1, 1, 1)), net.x)
+    y = net.builder.add("sum", Add(OUT), net.conv("b", late), y)
+    graph = net.builder.build(net.conv("c", y, (9, 2)))
+    assert [n.rows for n in check_equal(graph).nodes] == [4, 2, 1, 1, 9]
+
+
+def test_one_row_cut_out_of_all_has_no_time() -> None:
+    net = Net()
+    y = net.builder.add("cut", Slice((0, 9, 0, 0), (1, 1, 2, 4), (1, 1, 1, 1)), net.conv("z", net.x, (2, 1)))
+    streaming = check_equal(net.builder.build(y))
+    assert streaming.boundary == "cut" and [n.rows for n in streaming.nodes] == [2, 2]
+
+
+def test_what_leaves_time_alone_runs_row_by_row() -> None:
+    net = Net(width=4)
+    y = net.builder.add("max", MaxPool2d((2, 2), (1, 2)), net.x)
+    y = net.builder.add("pad", Pad(((0, 0), (0, 0), (1, 0), (0, 2)), 3), y)
+    y = net.builder.add("turn", Transpose((0, 1, 3, 2)), y)
+    y = net.builder.add("join", Concat(2), y, y)
+    y = net.builder.add("tanh", Lookup("tanh", QuantParams((1 / 128,), 0)), y)
+    scale = net.builder.const("k", Const.of(np.array([[[3, 50, -7]]], np.int8), QuantParams((0.1,), 0)))
+    y = net.builder.add("scale", Mul(OUT, constant=1), y, scale)
+    y = net.builder.add("width", Mean((2,)), y)
+    y = net.builder.add("image", Reshape((1, 11, 1, 3)), y)
+    streaming = check_equal(net.builder.build(net.conv("last", y, (11, 1))))
+    assert [n.rows for n in streaming.nodes] == [2, 1, 1, 1, 1, 1, 1, 1, 11]
+
+
 def refused(net: Net, output: str) -> str:
     with pytest.raises(GraphError) as found:
         streamable(net.builder.build(output))
@@ -139,6 +187,26 @@ def test_refusals_name_the_layer_and_the_reason() -> None:
     assert "keeps 10 rows of time" in refused(net, net.conv("d", net.x, (3, 1)))
     net = Net(frames=1)
     assert "one input [1, frames, width, channels]" in refused(net, net.conv("e", net.x))
+
+
+TIMES = Const.of(np.arange(12, dtype=np.int8).reshape(12, 1, 1), QuantParams((0.1,), 0))
+
+
+@pytest.mark.parametrize(
+    ("op", "reason"),
+    [
+        (Pad(((0, 0), (0, 1), (0, 0), (0, 0))), "pads time by 0 rows before and 1 after"),
+        (Concat(1), "joins rows of time"),
+        (Transpose((0, 2, 1, 3)), "moves the axis of time"),
+        (Slice((0, 0, 0, 0), (1, 6, 2, 3), (1, 2, 1, 1)), "stride in time is 2"),
+        (ResizeNearest((6, 2)), "`resize_nearest` does not compute its rows of time one by one"),
+        (Mul(OUT, constant=1), "constant operand changes along time"),
+    ],
+)
+def test_refusals_of_operators(op, reason: str) -> None:
+    net = Net()
+    more = {Concat: [net.x], Mul: [net.builder.const("times", TIMES)]}.get(type(op), [])
+    assert reason in refused(net, net.builder.add("y", op, net.x, *more))
 
 
 def test_stride_and_padding_across_time_do_not_matter() -> None:

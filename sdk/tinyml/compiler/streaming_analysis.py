@@ -11,11 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import singledispatch
 
-import tinyml.ops  # noqa: F401  (registers the operators)
+from tinyml import ops
 from tinyml.ir.graph import Graph, Node
 from tinyml.ir.op import GraphError, Op
 from tinyml.ir.tensor import TensorType
-from tinyml.ops import Add, AveragePool2d, Conv2d, DepthwiseConv2d, Mean, Reshape, Softmax
+from tinyml.ops.elementwise import Elementwise
 
 Types = tuple[TensorType, ...]
 
@@ -69,10 +69,13 @@ def rows_read(op: Op, types: Types, out: TensorType) -> int:
     raise GraphError(f"`{op.ir_name}` does not compute its rows of time one by one")
 
 
-@rows_read.register(AveragePool2d)
-@rows_read.register(Conv2d)
-@rows_read.register(DepthwiseConv2d)
-def _window(op: Conv2d | DepthwiseConv2d | AveragePool2d, types: Types, out: TensorType) -> int:
+@rows_read.register(ops.AveragePool2d)
+@rows_read.register(ops.Conv2d)
+@rows_read.register(ops.DepthwiseConv2d)
+@rows_read.register(ops.MaxPool2d)
+def _window(
+    op: ops.AveragePool2d | ops.Conv2d | ops.DepthwiseConv2d | ops.MaxPool2d, types: Types, out: TensorType
+) -> int:
     window = op.window(*types[:2])
     if any(op.padding[:2]):
         raise GraphError(f"it pads time by {op.padding[0]} rows before and {op.padding[1]} after")
@@ -84,21 +87,67 @@ def _window(op: Conv2d | DepthwiseConv2d | AveragePool2d, types: Types, out: Ten
     return span
 
 
-@rows_read.register(Softmax)
-@rows_read.register(Add)
-def _row_by_row(op: Add | Softmax, types: Types, out: TensorType) -> int:
+@rows_read.register(Elementwise)
+@rows_read.register(ops.Lookup)
+@rows_read.register(ops.Softmax)
+def _row_by_row(op: Elementwise | ops.Lookup | ops.Softmax, types: Types, out: TensorType) -> int:
     return 1
 
 
-@rows_read.register(Mean)
-def _all_rows(op: Mean, types: Types, out: TensorType) -> int:
-    return types[0].shape[1]
+@rows_read.register(ops.Concat)
+def _concat(op: ops.Concat, types: Types, out: TensorType) -> int:
+    if op.axis == 1:
+        raise GraphError("it joins rows of time")
+    return 1
 
 
-@rows_read.register(Reshape)
-def _reshape(op: Reshape, types: Types, out: TensorType) -> int:
+@rows_read.register(ops.Transpose)
+def _transpose(op: ops.Transpose, types: Types, out: TensorType) -> int:
+    if op.axes[1] != 1:
+        raise GraphError("it moves the axis of time")
+    return 1
+
+
+@rows_read.register(ops.Pad)
+def _pad(op: ops.Pad, types: Types, out: TensorType) -> int:
+    if op.padding[1] != (0, 0):
+        raise GraphError(f"it pads time by {op.padding[1][0]} rows before and {op.padding[1][1]} after")
+    return 1
+
+
+@rows_read.register(ops.Slice)
+def _slice(op: ops.Slice, types: Types, out: TensorType) -> int:
+    """What is cut off at the end makes the rest late by as many rows."""
+    if op.strides[1] != 1:
+        raise GraphError(f"its stride in time is {op.strides[1]}")
+    return types[0].shape[1] - op.begin[1] - op.shape[1] + 1
+
+
+@rows_read.register(ops.Mean)
+def _mean(op: ops.Mean, types: Types, out: TensorType) -> int:
+    return types[0].shape[1] if 1 in op.axes else 1
+
+
+@rows_read.register(ops.Reshape)
+def _reshape(op: ops.Reshape, types: Types, out: TensorType) -> int:
     """Rows that stay rows, or all of them as one vector."""
     return 1 if len(out.shape) > 2 and out.shape[1] == types[0].shape[1] else types[0].shape[1]
+
+
+@singledispatch
+def for_one_row(op: Op, out: TensorType) -> Op:
+    """`op` as it computes one row, of type `out`, from the rows that `rows_read` names."""
+    return op
+
+
+@for_one_row.register(ops.Reshape)
+def _one_row(op: ops.Reshape, out: TensorType) -> ops.Reshape:
+    return ops.Reshape(out.shape)
+
+
+@for_one_row.register(ops.Slice)
+def _oldest_row(op: ops.Slice, out: TensorType) -> ops.Slice:
+    return replace(op, begin=(0, 0, *op.begin[2:]), shape=out.shape)
 
 
 def streamable(graph: Graph) -> Streaming:
@@ -130,24 +179,26 @@ def _streamed(graph: Graph, node: Node, timed: set[str]) -> StreamedNode:
         rows = rows_read(node.op, graph.input_types(node), out)
         if any(graph.types[v].shape[1] != graph.types[reads[0]].shape[1] for v in reads):
             raise GraphError("its inputs have different numbers of rows")
-        _check_constants(graph, node)
+        _check_constants(graph, node, out)
     except GraphError as error:
         raise GraphError(
             f"graph `{graph.name}` cannot be streamed: layer `{node.name}`: {error.message}",
             hint="streaming needs valid padding and stride 1 along the input's first axis",
         ) from error
     if rows < graph.types[reads[0]].shape[1]:
-        timed.update(node.outputs)
+        if out.shape[1] > 1:
+            timed.update(node.outputs)
         out = _rows_of(out, 1)
-    op = replace(node.op, shape=out.shape) if isinstance(node.op, Reshape) else node.op
+    op = for_one_row(node.op, out)
     return StreamedNode(node.name, op, rows, tuple(_rows_of(graph.types[v], rows) for v in reads), out)
 
 
-def _check_constants(graph: Graph, node: Node) -> None:
+def _check_constants(graph: Graph, node: Node, out: TensorType) -> None:
     """An elementwise operand that changes along time would have to change from frame to frame."""
-    if not isinstance(node.op, (Conv2d, DepthwiseConv2d)):
+    if isinstance(node.op, Elementwise):
         for const in graph.constants(node):
-            if len(const.type.shape) == 4 and const.type.shape[1] > 1:
+            axes = len(out.shape) - 1  # from time to the last axis
+            if len(const.type.shape) >= axes and const.type.shape[-axes] > 1:
                 raise GraphError("its constant operand changes along time")
 
 
