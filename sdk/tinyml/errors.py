@@ -65,7 +65,7 @@ class OverBudgetError(TinymlError):
 
 
 _EXTRA_OF_MODULE = {
-    "torch": "train", "torchaudio": "train", "onnx": "train", "onnxruntime": "train", "unicorn": "sim",
+    "torch": "train", "torchaudio": "train", "onnx": "onnx", "onnxruntime": "onnx", "unicorn": "sim",
     "capstone": "sim", "espeakng_loader": "speech", "pyocd": "flash", "serial": "flash",
 }  # fmt: skip
 
