@@ -7,11 +7,13 @@ from collections import deque
 import numpy as np
 import pytest
 
+from tinyml.compiler.frame_graph import frame_graph
 from tinyml.compiler.streaming_analysis import Streaming, streamable
 from tinyml.ir.graph import Graph, GraphBuilder
 from tinyml.ir.interpret import interpret
 from tinyml.ir.op import GraphError
 from tinyml.ir.tensor import Const, QuantParams, TensorType
+from tinyml.ir.verify import verify
 from tinyml.ops import (
     Add,
     AveragePool2d,
@@ -95,7 +97,23 @@ def check_equal(graph: Graph) -> Streaming:
     for end in range(window, len(frames) + 1):
         whole = frames[end - window : end, 0][None]
         np.testing.assert_array_equal(outputs[end - 1], interpret(graph, whole)[0], err_msg=str(end))
+    np.testing.assert_array_equal(run_frame_graph(graph, frames), np.concatenate(outputs[window - 1 :]))
     return streaming
+
+
+def run_frame_graph(graph: Graph, frames: np.ndarray) -> np.ndarray:
+    """The outputs of the per-frame graph from the first whole window on; its states start with anything."""
+    per_frame = frame_graph(graph)
+    verify(per_frame.graph)
+    states = [np.full(per_frame.graph.types[v].shape, 77, per_frame.graph.types[v].dtype)
+              for v in per_frame.graph.inputs[1:]]  # fmt: skip
+    states[-1][:] = 0  # frames seen
+    outputs = []
+    for frame in frames:
+        output, *states = interpret(per_frame.graph, frame[None], *states)
+        if states[-1][0] == per_frame.window_frames:
+            outputs.append(output)
+    return np.concatenate(outputs)
 
 
 def test_convolutions_until_one_row_is_left() -> None:
@@ -144,6 +162,16 @@ def test_a_residual_that_is_cut_at_both_ends_is_late() -> None:
     y = net.builder.add("sum", Add(OUT), net.conv("b", late), y)
     graph = net.builder.build(net.conv("c", y, (9, 2)))
     assert [n.rows for n in check_equal(graph).nodes] == [4, 2, 1, 1, 9]
+
+
+def test_readers_of_fewer_rows_get_the_newest_ones() -> None:
+    net = Net()
+    a = net.conv("a", net.x, (4, 1))
+    b = net.conv("b", net.builder.add("cut", Slice((0, 1, 0, 0), (1, 11, 2, 3), (1, 1, 1, 1)), net.x), (3, 1))
+    c = net.conv("c", net.builder.add("end", Slice((0, 2, 0, 0), (1, 9, 2, 3), (1, 1, 1, 1)), net.x))
+    y = net.builder.add("sum", Add(OUT), net.builder.add("first", Add(OUT), a, b), c)
+    streaming = check_equal(net.builder.build(net.conv("d", y, (9, 2))))
+    assert [(h.value, h.rows) for h in streaming.histories] == [("x", 4), ("cut", 3), ("sum", 9)]
 
 
 def test_one_row_cut_out_of_all_has_no_time() -> None:

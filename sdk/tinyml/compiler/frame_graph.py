@@ -12,6 +12,7 @@ from tinyml.compiler.streaming_analysis import streamable
 from tinyml.ir.graph import Graph, Node
 from tinyml.ir.tensor import TensorType
 from tinyml.ops.shift_in import CountUp, ShiftIn
+from tinyml.ops.slice import Slice
 
 COUNT = "frames_seen"
 
@@ -52,9 +53,23 @@ def frame_graph(graph: Graph) -> FrameGraph:
             outputs.append(history)
             histories[value] = history
 
+    def newest(value: str, count: int) -> str:
+        """The value that holds the newest `count` rows: the row itself, its history, or the end of that."""
+        if value not in histories or count == 1:
+            return value
+        if count == rows[value]:
+            return histories[value]
+        name, kind = f"{value}_newest_{count}", types[histories[value]]
+        if name not in types:
+            shape = (1, count, *kind.shape[2:])
+            part = Slice((0, rows[value] - count, *(0 for _ in shape[2:])), shape, (1,) * len(shape))
+            nodes.append(Node(name, part, (histories[value],), (name,)))
+            (types[name],) = part.infer(kind)
+        return name
+
     remember(frame)
     for node, streamed in zip(graph.nodes, streaming.nodes, strict=True):
-        reads = tuple(histories.get(v, v) for v in node.inputs)
+        reads = tuple(newest(v, streamed.rows) for v in node.inputs)
         nodes.append(Node(node.name, streamed.op, reads, node.outputs))
         (types[node.outputs[0]],) = streamed.op.infer(*(graph.consts[v].type if v in graph.consts else types[v]
                                                         for v in reads))  # fmt: skip

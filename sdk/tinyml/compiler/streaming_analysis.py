@@ -156,8 +156,9 @@ def streamable(graph: Graph) -> Streaming:
     Raises: GraphError naming the first layer that forbids it, and why.
     """
     kind = graph.types[graph.inputs[0]]
-    if len(graph.inputs) != 1 or len(kind.shape) != 4 or kind.shape[1] < 2:
-        raise GraphError(f"graph `{graph.name}` cannot be streamed: it needs one input [1, frames, width, channels]")
+    if len(graph.inputs) != 1 or len(graph.outputs) != 1 or len(kind.shape) != 4 or kind.shape[1] < 2:
+        raise GraphError(f"graph `{graph.name}` cannot be streamed: it needs one input [1, frames, width, channels] "
+                         "and one output")  # fmt: skip
     timed = {graph.inputs[0]}  # values with rows of time
     streamed = [_streamed(graph, node, timed) for node in graph.nodes]
     for value in graph.outputs:
