@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tinyml.compiler.compile import PASSES
 from tinyml.compiler.passes import constant_channels
 from tinyml.compiler.passes.intervals import intervals
 from tinyml.ir.graph import Graph, GraphBuilder
@@ -291,7 +292,12 @@ def test_broadcast_operands(constant: bool) -> None:
 
 @pytest.mark.parametrize("seed", range(120))
 def test_random_networks_stay_equal(seed: int) -> None:
-    checked(random_network(seed))
+    graph = random_network(seed)
+    checked(graph)
+    after = graph
+    for step in PASSES:
+        after = step(after)
+        check_equal(graph, after)
 
 
 @pytest.mark.parametrize("seed", range(120, 160))
