@@ -20,6 +20,7 @@ from tinyml.cli import (
     doctor,
     evaluate,
     export,
+    import_model,
     new,
     report,
     run_virtual,
@@ -47,7 +48,7 @@ def version(show: bool = typer.Option(False, "--version", help="Print the versio
 for module in (new, doctor, boards):
     app.command(module.NAME)(module.command)
 app.add_typer(data.app, name="data")
-for module in (train, evaluate, compile, build, run_virtual, deploy, report, bench, export):
+for module in (train, evaluate, compile, build, run_virtual, deploy, report, import_model, bench, export):
     app.command(module.NAME)(module.command)
 
 

@@ -42,7 +42,7 @@ class Table:
         """The root table of a file. Raises: ModelError when the file has another identifier or is too short."""
         if len(data) < 8 or data[4:8] != identifier:
             raise ModelError(f"this is not a {what} file", hint=f"a {what} file carries `{identifier.decode()}`")
-        return cls(data, struct.unpack_from("<I", data)[0], what)
+        return cls(data, struct.unpack_from("<I", data)[0], "its root")
 
     def _damaged(self, why: str) -> ModelError:
         return ModelError(f"the file is damaged at {self.what}: {why}", hint="export or download the model again")

@@ -30,4 +30,4 @@ def quantize(site: Site) -> None:
 @converts("SOFTMAX", options=schema.Options.softmax)
 def softmax(site: Site) -> None:
     site.expect((1,))
-    site.emit(Softmax(site.finite(schema.Softmax.beta), "float32"), site.activation())
+    site.emit(Softmax(site.finite(schema.Softmax.beta), "gemmlowp"), site.activation())

@@ -10,7 +10,7 @@ from tinyml.importers.tflite.registry import converts
 from tinyml.importers.tflite.site import GraphUnderWay, Site
 from tinyml.ir.tensor import TensorType
 
-_FLOAT_ADVICE = "quantise the model to int8 in full (TFLITE_BUILTINS_INT8), weights and activations"
+FLOAT_ADVICE = "quantise the model to int8 in full (TFLITE_BUILTINS_INT8), weights and activations"
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def _quantized(model: Model, tensor: Tensor, readers: list[Operator]) -> list[in
         if not _is_border(model, reader, tensor, behind=False):
             raise ModelError(
                 f"the model's input, {tensor.label}, is {tensor.dtype} and goes into operator {reader.index}, "
-                f"{reader.name}, instead of QUANTIZE", hint=_FLOAT_ADVICE,
+                f"{reader.name}, instead of QUANTIZE", hint=FLOAT_ADVICE,
             )  # fmt: skip
     targets = [r.outputs[0] for r in readers]
     if any(model.tensors[t].quant != model.tensors[targets[0]].quant for t in targets):
@@ -101,7 +101,7 @@ def outputs(graph: GraphUnderWay, borders: Borders) -> list[str]:
     for index in borders.outputs:
         tensor = graph.tensors[index]
         if tensor.dtype != "int8":
-            raise ModelError(f"the model's output, {tensor.label}, is {tensor.dtype}", hint=_FLOAT_ADVICE)
+            raise ModelError(f"the model's output, {tensor.label}, is {tensor.dtype}", hint=FLOAT_ADVICE)
         if index not in graph.values:
             raise ModelError(f"the model's output, {tensor.label}, is not computed by any operator")
     values = [graph.values[i] for i in borders.outputs]
@@ -113,4 +113,4 @@ def outputs(graph: GraphUnderWay, borders: Borders) -> list[str]:
 @converts("DEQUANTIZE", status="folded")
 def dequantize(site: Site) -> None:
     """Reached only inside the network: at its borders it is left out."""
-    raise site.error("it stands inside the network, where only int8 is supported", _FLOAT_ADVICE)
+    raise site.error("it stands inside the network, where only int8 is supported", FLOAT_ADVICE)

@@ -155,6 +155,7 @@ def _check_range(site: Site, weights: np.ndarray, quant: QuantParams, bias: np.n
     largest = np.abs(weights.astype(np.int64)).sum(axis=1) * furthest + np.abs(bias.astype(np.int64))
     scales = quant.scales if len(quant.scales) > 1 else quant.scales * len(bias)
     for channel, (bound, scale) in enumerate(zip(largest.tolist(), scales, strict=True)):
-        if 0 < x.scale * scale / out.scale < 1 and bound >= single_exact_below(x.scale * scale / out.scale):
-            raise site.error(f"the accumulator of output {channel} can reach {bound:,}, too large to be rounded exactly",
-                             "the output's scale is out of proportion to input and weights: check the quantisation")  # fmt: skip
+        real = x.scale * scale / out.scale
+        if real < 2**16 and bound >= single_exact_below(real):  # larger ones are refused by the operator
+            raise site.error(f"the accumulator of output {channel} can reach {bound:,}, too large to round exactly",
+                             "the scales of input, weights and output do not belong together")  # fmt: skip
