@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 import bare_board
 import pytest
-from case_graph import all_cases
+from case_graph import CaseGraph, all_cases
 from elftools.elf.elffile import ELFFile
 
+from tinyml.compiler.schedule import schedule
 from tinyml.ir.op import Case, Overlap
+from tinyml.ir.tensor import Const
 
 unicorn = pytest.importorskip("unicorn")
 
@@ -56,13 +58,15 @@ def trace(answers, tmp_path_factory: pytest.TempPathFactory) -> list[Access]:
 
 
 def claims() -> list[tuple[Case, int, Overlap]]:
-    isa = bare_board.cortex_m4().isa
+    """What the variants claim that the traced program runs."""
+    cases = CaseGraph.of(all_cases())
+    chosen = schedule(cases.graph, bare_board.cortex_m4().isa, keep_all=True, guard_bytes=16).variants
     found = []
-    for case in all_cases():
-        variants = case.op.variants(isa, *case.input_types)
-        fastest = min(variants, key=lambda v: case.op.cost(v, *case.input_types).cycles)
-        for index, overlap in enumerate(case.op.overlap(fastest, *case.input_types)):
-            if overlap is not None and fastest.kernel_file:
+    for case in cases.cases:
+        variant = chosen[case.name]
+        activations = [i for i, value in enumerate(case.inputs) if not isinstance(value, Const)]
+        for index, overlap in zip(activations, case.op.overlap(variant, *case.input_types), strict=True):
+            if overlap is not None and variant.kernel_file:
                 found.append((case, index, overlap))
     return found
 

@@ -31,13 +31,14 @@ class Variant:
     `name` identifies the instantiation: layers whose variants have equal names share one C function.
     `kernel_file` is the header that holds the kernel; "" means the operator needs no code (its output is its
     input under another type). `scratch_bytes` of the arena are its own while it runs. `in_place` means that the
-    output is the first input's memory, changed.
+    output is the first input's memory, changed. `tile` is how the operator cuts the layer: parameters of the one call.
     """
 
     name: str
     kernel_file: str
     scratch_bytes: int = 0
     in_place: bool = False
+    tile: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

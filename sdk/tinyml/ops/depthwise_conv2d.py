@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,43 +11,17 @@ from tinyml.board import Isa
 from tinyml.ir.cwriter import CWriter
 from tinyml.ir.op import Call, Case, Cost, GraphError, Overlap, Packed, Range, Variant, operator
 from tinyml.ir.requantize import Rounding
+from tinyml.ir.requantize_scaled import needs_negative_fix
 from tinyml.ir.tensor import Const, QuantParams, TensorType
 from tinyml.ops import golden, scaling, timing
+from tinyml.ops.depthwise_packing import Scale, depthwise_stream, stream_words
+from tinyml.ops.depthwise_planes import Planes
 from tinyml.ops.window import Window
 
 Types = tuple[TensorType, ...]
 PORTABLE = "depthwise_conv2d_s8.h"
-DSP = "depthwise_conv2d_s8_dsp.h"
-_MOST_PAIRS = 32  # TM_DEPTHWISE_MOST_PAIRS
-_MOST_REACH = 4088  # bytes that the assembly's immediate offsets reach
-_NAME = re.compile(r"depthwise_conv2d_(\d+)x(\d+)_s8_dsp(?:_row(\d+)s(\d+)x(\d+))?_planes(\d)")
-
-
-def _fast_row_bytes(w: Window) -> int:
-    """Row length of a plane for the 3x3 kernel at stride 1 (pairs of outputs) or 2 along the row, else 0."""
-    row_bytes = 4 * (w.out_w if w.stride_w == 2 else -(-w.out_w // 2)) + 4
-    fits = (w.kernel_h, w.kernel_w) == (3, 3) and w.stride_w in (1, 2) and row_bytes * max(2, w.stride_h) <= _MOST_REACH
-    return row_bytes if fits else 0
-
-
-def _plane_bytes(w: Window) -> int:
-    """Size of one int16 plane with its padding: the C computes the same from `tm_window`."""
-    reach = (w.out_w - 1) * w.stride_w + 2 * -(-w.kernel_w // 2)
-    row_bytes = _fast_row_bytes(w) or 4 * -(-reach // 2)
-    return row_bytes * ((w.out_h - 1) * w.stride_h + w.kernel_h)
-
-
-def _stream_words(w: Window) -> int:
-    return 2 + w.kernel_h * -(-w.kernel_w // 4)
-
-
-def _stream(weights: np.ndarray, bias: np.ndarray, multiplier: np.ndarray) -> np.ndarray:
-    """int32 stream from weights int8 [kh, kw, C]: per channel bias, multiplier, kernel rows in whole words."""
-    height, width, channels = weights.shape
-    rows = np.zeros((channels, height, 4 * -(-width // 4)), np.int8)
-    rows[:, :, :width] = weights.transpose(2, 0, 1)
-    words = rows.reshape(channels, -1).view("<i4")
-    return np.concatenate([bias[:, None], multiplier[:, None], words], axis=1).ravel().astype(np.int32)
+DSP = "depthwise3x3.h"
+_MOST = 2**16 - 1  # bytes of a row that the kernels' uint16 holds
 
 
 @operator("depthwise_conv2d")
@@ -94,41 +67,62 @@ class DepthwiseConv2d:
         portable = Variant(f"depthwise_conv2d_s8_{self.rounding}", PORTABLE)
         w = self.window(x[0], x[1])
         scale = scaling.multipliers(x[0], x[1], self.out, w.out_c, self.rounding)
-        pairs = w.kernel_h * -(-w.kernel_w // 2)
-        if not isa.dsp or self.rounding != "high" or scale.any_shift or self.dilation != (1, 1) or pairs > _MOST_PAIRS:
+        signed = needs_negative_fix(self.rounding, scale.shift, self.act_min, self.out.zero_point)
+        scale = Scale.of(scale, self.rounding)
+        rows_bytes = max(w.in_w, w.out_w) * w.in_c
+        if not isa.dsp or w.in_c != w.out_c or w.in_c < 2 or rows_bytes > _MOST or self.dilation != (1, 1):
             return (portable,)
-        return (*(self._planar(w, planes) for planes in (4, 1)), portable)
+        if signed or not scale.fits_shifts or (w.kernel_h, w.kernel_w) != (3, 3) or w.stride_h > 255:
+            return (portable,)
+        found = []
+        for turned in (False, True):
+            planes = Planes.of(w, turned, 1)
+            if planes.stride_columns <= 2 and (not turned or planes.out_columns > w.out_w):
+                kinds = ("_fixed",) if scale.fits_fixed else ("_shifts",)
+                found += [self._planar(p, kind, scale.rounding) for p in planes.bands() for kind in kinds]
+        return (*found, portable)
 
-    def _planar(self, w: Window, planes: int) -> Variant:
-        size = f"{w.kernel_h}x{w.kernel_w}"
-        row_bytes = _fast_row_bytes(w)
-        width = f"_row{row_bytes}s{w.stride_h}x{w.stride_w}" if row_bytes else ""
-        return Variant(f"depthwise_conv2d_{size}_s8_dsp{width}_planes{planes}", DSP, planes * _plane_bytes(w))
+    def _planar(self, p: Planes, kind: str, rounding: Rounding) -> Variant:
+        name = f"depthwise3x3s{p.stride_columns}_s8_dsp{kind}_{rounding}"
+        return Variant(name, DSP, p.scratch_bytes, tile=(int(p.turned), p.band))
+
+    def _planes(self, v: Variant, types: Types) -> Planes:
+        return Planes.of(self.window(*types[:2]), bool(v.tile[0]), v.tile[1])
+
+    def _stream(self, v: Variant, types: Types, weights: Const, bias: Const) -> np.ndarray | None:
+        scale = scaling.multipliers(types[0], types[1], self.out, types[1].shape[3], self.rounding)
+        rows = weights.data.reshape(types[1].shape[1:])
+        if v.tile[0]:
+            rows = rows.transpose(1, 0, 2)
+        return depthwise_stream(
+            rows.reshape(-1, rows.shape[2]), bias.data, types[0].quant.zero_point, Scale.of(scale, self.rounding),
+            self.out.zero_point, "_fixed" in v.name,
+        )  # fmt: skip
+
+    def admits(self, v: Variant, types: Types, weights: Const, bias: Const) -> bool:
+        """Whether the variant holds these very weights."""
+        return v.kernel_file == PORTABLE or self._stream(v, types, weights, bias) is not None
 
     def cost(self, v: Variant, *x: TensorType) -> Cost:
         w = self.window(x[0], x[1])
         macs = w.out_pixels * w.out_c * w.kernel_h * w.kernel_w
         if v.kernel_file == PORTABLE:
             return Cost(macs, timing.depthwise_portable(w), 400, x[1].size_bytes + 12 * w.out_c, 0)
-        fast, planes = _fast_row_bytes(w) > 0, int(_NAME.match(v.name)[6])
-        cycles = timing.depthwise_simd(w, planes, _plane_bytes(w), fast)
+        cycles = timing.depthwise3x3(self._planes(v, x), w.out_c, "_fixed" in v.name)
         cycles += timing.clamp_cycles(w.out_pixels * w.out_c, self.act_min, self.act_max)
-        code_bytes = (550 if fast and w.stride_w == 1 else 400) + 230 * (planes == 4)  # measured
-        return Cost(macs, cycles, code_bytes, w.out_c * _stream_words(w) * 4, v.scratch_bytes)
+        return Cost(macs, cycles, 1100, w.out_c * stream_words(w.kernel_h * w.kernel_w) * 4, v.scratch_bytes)
 
     def overlap(self, v: Variant, *x: TensorType) -> tuple[Overlap | None, ...]:
-        # A channel is written, at its own places of every pixel, only after it has been read as a whole.
-        return (Overlap(0, exact=True) if v.kernel_file == DSP else None,)
+        in_place = v.kernel_file != PORTABLE and self._planes(v, x).may_lie_in_place()
+        return (Overlap(0, exact=True) if in_place else None,)
 
     def rows_needed(self, out_rows: Range, *x: TensorType) -> tuple[Range, ...]:
         return (self.window(x[0], x[1]).rows_needed(out_rows),)
 
     def pack(self, v: Variant, types: Types, weights: Const, bias: Const) -> tuple[Packed, ...]:
+        if v.kernel_file != PORTABLE:
+            return (Packed("stream", self._stream(v, types, weights, bias)),)
         scale = scaling.multipliers(types[0], types[1], self.out, types[1].shape[3], self.rounding)
-        if v.kernel_file == DSP:
-            rows = weights.data.reshape(-1, types[1].shape[3]).T
-            folded = scaling.folded_bias(rows, bias, types[0].quant.zero_point)
-            return (Packed("stream", _stream(weights.data[0], folded, scale.multiplier)),)
         return (
             Packed("weights", weights.data), Packed("bias", bias.data),
             Packed("multiplier", scale.multiplier), Packed("shift", scale.shift),
@@ -138,16 +132,46 @@ class DepthwiseConv2d:
         if v.kernel_file == PORTABLE:
             scaling.portable_kernel_c(w, symbol, "tm_depthwise_conv2d_s8", self.rounding)
             return
-        height, width, row_bytes, stride_h, stride_w, planes = _NAME.match(v.name).groups()
-        w.line(f"static TM_SEPARATE void {symbol}(const int8_t *x, int8_t *y, const tm_window *w,")
-        with w.block("    const tm_output *out, int32_t in_zero_point, const int32_t *stream, void *scratch)"):
-            w.line("tm_depthwise_conv2d_s8_dsp(x, y, w, out, in_zero_point, stream, scratch, "
-                   f"{height}, {width}, {planes}, {row_bytes or 0}, {stride_h or 0}, {stride_w or 0});")  # fmt: skip
+        stride = int(v.name.startswith("depthwise3x3s2")) + 1
+        flags = f"{stride}, {int('_fixed' in v.name)}, {int('_double' in v.name)}"
+        w.line(f"static TM_SEPARATE void {symbol}_filter(const tm_depthwise *p, const int32_t *stream,")
+        with w.block("    const int16_t *plane, int8_t *y, TM_UNUSED int32_t first, int32_t rows)"):
+            w.line(f"tm_depthwise3x3_filter(p, stream, plane, y, rows, {flags});")
+        w.line()
+        w.line(f"static TM_SEPARATE void {symbol}(const tm_depthwise *p, const int8_t *x, int8_t *y,")
+        with w.block("    void *scratch, int32_t first, int32_t stop)"):
+            w.line(f"tm_depthwise_run(p, x, y, scratch, first, stop, {symbol}_filter);")
+
+    def runs_by_rows(self, v: Variant) -> bool:
+        return v.kernel_file != PORTABLE and not v.tile[0]
+
+    def row_cycles(self, v: Variant, *x: TensorType) -> int:
+        """Every row fills the planes anew."""
+        w = self.window(x[0], x[1])
+        return timing.depthwise3x3(replace(self._planes(v, x), band=1), w.out_c, "_fixed" in v.name)
+
+    def params_c(self, v: Variant, types: Types, in_ring: int, consts: tuple[str, ...]) -> tuple[str, str]:
+        """(C type, initialiser) of the SIMD kernels' parameters; `in_ring` rows are in the input's buffer."""
+        w, p = self.window(*types[:2]), self._planes(v, types)
+        x_steps, y_steps = (w.in_c, w.in_w * w.in_c), (w.in_c, w.out_w * w.in_c)
+        if p.turned:
+            x_steps, y_steps, in_ring = x_steps[::-1], y_steps[::-1], p.in_rows
+        values = (
+            consts[0], w.in_c, p.in_rows, p.in_columns, p.out_columns, *x_steps, *y_steps, in_ring, p.pitch,
+            p.kernel_rows, p.stride_rows, p.pad_rows, p.pad_columns, p.band, stream_words(w.kernel_h * w.kernel_w),
+            types[0].quant.zero_point, self.out.zero_point, self.act_min, self.act_max,
+        )  # fmt: skip
+        return "tm_depthwise", "{" + ", ".join(map(str, values)) + "}"
 
     def emit_c(self, v: Variant, w: CWriter, call: Call) -> None:
-        output = scaling.output_initialiser(self.out, self.act_min, self.act_max)
-        scratch = (call.scratch,) if v.kernel_file == DSP else ()
-        scaling.windowed_layer_c(w, call, self.window(*call.input_types[:2]), output, scratch)
+        if v.kernel_file == PORTABLE:
+            output = scaling.output_initialiser(self.out, self.act_min, self.act_max)
+            scaling.windowed_layer_c(w, call, self.window(*call.input_types[:2]), output)
+            return
+        planes = self._planes(v, call.input_types)
+        kind, values = self.params_c(v, call.input_types, planes.in_rows, call.consts)
+        w.line(f"static const {kind} p = {values};")
+        w.line(f"{call.kernel}(&p, {call.inputs[0]}, {call.outputs[0]}, {call.scratch}, 0, {planes.out_rows});")
 
     @classmethod
     def cases(cls) -> Iterable[Case]:
