@@ -28,11 +28,11 @@ def command(
     """Write C that any project can add: no library, no heap, the same bytes on every core."""
     from tinyml.board import named_isa
     from tinyml.exporters import export_c
-    from tinyml.ir.save import load
+    from tinyml.importers import load_model
 
     if format not in FORMATS:
         raise UsageError(f"there is no format `{format}`", hint=f"known here: {', '.join(FORMATS)}")
-    done = export_c(load(model), named_isa(isa), name, folder, stream=stream)
+    done = export_c(load_model(model), named_isa(isa), name, folder, stream=stream)
     if json:
         print_json(done)
         return
