@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinyml.compiler import Plan, Step, plan_memory
+from tinyml.compiler.plan import bytes_needed
 from tinyml.ir.op import Overlap
 
 
@@ -121,3 +122,52 @@ def test_outputs_survive_to_the_end() -> None:
     steps = [Step("s0", ("x",), ("a",), {}), Step("s1", ("a",), ("b",), {("a", "b"): Overlap(0)})]
     plan = plan_memory(steps, {"x": 64, "a": 64, "b": 64}, ["x"], ["a", "b"])
     assert abs(plan["a"].offset - plan["b"].offset) >= 64
+
+
+def test_persistent_tensors_lie_at_the_beginning_and_apart() -> None:
+    steps = [
+        Step("push", ("x", "state"), ("state",), {}),
+        Step("s0", ("state",), ("a",), {("state", "a"): Overlap(0)}, 7),
+        Step("s1", ("a",), ("y",), {("a", "y"): Overlap(0)}),
+    ]
+    sizes = {"x": 8, "state": 30, "a": 64, "y": 64}
+    plan = plan_memory(steps, sizes, ["x"], ["y"], persistent=["state"])
+    assert (plan["state"].offset, plan["state"].kind) == (0, "state")
+    assert (plan["state"].first_step, plan["state"].last_step) == (0, 2)
+    assert min(p.offset for p in plan.placements if p.name != "state") >= 32
+    assert plan.arena_bytes == plan.lower_bound_bytes == 112
+
+
+@settings(max_examples=100, deadline=None)
+@given(networks(), st.data())
+def test_nothing_shares_memory_with_persistent_tensors(network, data: st.DataObject) -> None:
+    steps, sizes, inputs, outputs = network
+    kept = data.draw(st.lists(st.sampled_from(sorted(sizes)), unique=True, max_size=3))
+    plan = plan_memory(steps, sizes, inputs, outputs, persistent=kept)
+    assert all(plan[name].kind == "state" for name in kept)
+    for pair in overlapping(plan):
+        assert set(pair).isdisjoint(kept)
+    assert plan.lower_bound_bytes <= plan.arena_bytes
+    assert plan_memory(steps, sizes, inputs, outputs).lower_bound_bytes <= plan.lower_bound_bytes
+
+
+@settings(max_examples=100, deadline=None)
+@given(networks())
+def test_the_peak_is_the_step_with_the_most_bytes_in_use(network) -> None:
+    steps, _, _, _ = network
+    plan = plan_memory(*network)
+    used = [len({byte for p in plan.live_at(step) for byte in range(p.offset, p.end)}) for step in range(len(steps))]
+    assert [plan.bytes_used(step) for step in range(len(steps))] == used
+    assert plan.peak_step == used.index(max(used))
+    live = plan.live_at(plan.peak_step)
+    assert all(p.first_step <= plan.peak_step <= p.last_step for p in live)
+    assert [p.size for p in live] == sorted((p.size for p in live), reverse=True)
+
+
+@settings(max_examples=50, deadline=None)
+@given(networks())
+def test_the_quick_bounds_are_bounds(network) -> None:
+    plan, needed = plan_memory(*network), bytes_needed(*network)
+    assert len(needed) == len(network[0])
+    assert max(needed) <= plan.lower_bound_bytes <= plan.arena_bytes
+    assert all(size <= plan.bytes_used(step) for step, size in enumerate(needed))

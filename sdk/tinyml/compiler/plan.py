@@ -17,7 +17,7 @@ from tinyml.compiler.plan_greedy import greedy
 from tinyml.compiler.plan_problem import WORD, Problem, Step, words_of
 from tinyml.compiler.plan_sweep import events, gaps, sweep
 
-__all__ = ["ARENA_ALIGN", "TENSOR_ALIGN", "Placement", "Plan", "Step", "least_arena_bytes", "plan_memory"]
+__all__ = ["ARENA_ALIGN", "TENSOR_ALIGN", "Placement", "Plan", "Step", "bytes_needed", "plan_memory"]
 
 TENSOR_ALIGN = WORD
 ARENA_ALIGN = 16
@@ -86,11 +86,11 @@ class Plan:
         return self._by_name.get(f"scratch {step_name}")
 
 
-def least_arena_bytes(
+def bytes_needed(
     steps: Sequence[Step], sizes: Mapping[str, int], inputs: Sequence[str], outputs: Sequence[str]
-) -> int:
-    """A lower bound of what `plan_memory` can reach, much faster."""
-    return _arena_bytes(Problem.of(steps, sizes, inputs, outputs).lower_bound())
+) -> list[int]:
+    """By step, a lower bound of the arena that `plan_memory` finds, much faster; whole words."""
+    return [words * WORD for words in Problem.of(steps, sizes, inputs, outputs).needs()[: len(steps)]]
 
 
 def plan_memory(

@@ -77,22 +77,26 @@ class Problem:
         return cls(tuple(index), words, tuple(first), tuple(last), starts, tuple(born),
                    tuple(words_of(s.scratch_bytes) for s in steps), rules)  # fmt: skip
 
-    def lower_bound(self) -> int:
-        """Words that every plan needs: the largest sum of what is live at one step, scratch included, where every
-        output overlaps the inputs it may overlap as far as it may."""
+    def needs(self) -> list[int]:
+        """By step, the words that every plan needs: the sum of what is live, scratch included, where every output
+        overlaps the inputs it may overlap as far as it may. Without steps, what the inputs need."""
         change = [0] * (len(self.born) + 2)
         for size, first, last in zip(self.sizes, self.first, self.last, strict=True):
             change[first] += size
             change[last + 1] -= size
-        most = live = 0
+        found, live = [], 0
         for step, born in enumerate(self.born or ((),)):
             live += change[step]
             need = live + (self.scratch[step] if self.scratch else 0)
             for tensor in born:
                 if self.rules[tensor]:
                     need -= self._saving(tensor)
-            most = max(most, need)
-        return most
+            found.append(need)
+        return found
+
+    def lower_bound(self) -> int:
+        """Words that every plan needs."""
+        return max(self.needs())
 
     def _saving(self, tensor: int) -> int:
         """Words that `tensor` can share with the inputs that die as it is written."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from tinyml.board import Isa
 from tinyml.compiler import memo
-from tinyml.compiler.plan import Plan, Step, least_arena_bytes, plan_memory
+from tinyml.compiler.plan import ARENA_ALIGN, Plan, Step, bytes_needed, plan_memory
 from tinyml.compiler.row_streaming import MOST_STAGES, RowChain, by_rows, linear_runs, row_chain
 from tinyml.ir.graph import Graph, Node
 from tinyml.ir.op import Overlap, Variant
@@ -71,40 +71,42 @@ class _Search:
         self.fast = {n: min(variants, key=lambda v: self.cycles[n, v]) for n, variants in self.options.items()}
         self.buffers = _buffers(graph, self.fast)
         self.sizes = {b: graph.types[b].size_bytes for b in set(self.buffers.values())}
+        self.made: dict[tuple[str, Variant], Step] = {}
 
     def planned(self, variants: Mapping[str, Variant], chains: tuple[RowChain, ...] = ()) -> Schedule:
-        steps = list(_steps(self.graph, variants, chains, self.buffers, self.known))
-        seen = {v for step in steps for v in (*step.reads, *step.writes)} | set(self.graph.inputs)
-        sizes = {name: size for name, size in self.sizes.items() if name in seen}
-        plan = plan_memory(steps, sizes, _unique(self.graph.inputs, self.buffers),
-                           _unique(self.graph.outputs, self.buffers), keep_all=self.keep_all,
-                           guard_bytes=self.guard_bytes)  # fmt: skip
+        plan = plan_memory(*self._problem(variants, chains), keep_all=self.keep_all, guard_bytes=self.guard_bytes)
         return Schedule(variants, chains, plan, self.buffers)
 
+    def needs(self, variants: Mapping[str, Variant], chains: tuple[RowChain, ...] = ()) -> dict[str, int]:
+        """By step, a lower bound of the arena in bytes: what `planned` nearly always reaches, in a fraction of its
+        time."""
+        steps, sizes, inputs, outputs = self._problem(variants, chains)
+        found = bytes_needed(steps, sizes, inputs, outputs)
+        return {step.name: size for step, size in zip(steps, found, strict=True)}
+
+    def _problem(self, variants: Mapping[str, Variant], chains: tuple[RowChain, ...]) -> tuple:
+        steps = list(_steps(self.graph, variants, chains, self.buffers, self._step))
+        seen = {v for step in steps for v in (*step.reads, *step.writes)} | set(self.graph.inputs)
+        sizes = {name: size for name, size in self.sizes.items() if name in seen}
+        return steps, sizes, _unique(self.graph.inputs, self.buffers), _unique(self.graph.outputs, self.buffers)
+
+    def _step(self, node: Node, variant: Variant) -> Step:
+        key = (node.name, variant)
+        if key not in self.made:
+            self.made[key] = _step(self.graph, node, variant, self.buffers, self.known[node.name])
+        return self.made[key]
+
     def fastest_that_fits(self) -> Schedule:
-        best = self.planned({name: self._lightest(name) for name in self.options})
-        waiting = [name for name, fast in self.fast.items() if best.variants[name] != fast]
-        for names in (self._with_room(waiting, best), *([name] for name in waiting)):
-            wanted = {name: self.fast[name] for name in names if best.variants[name] != self.fast[name]}
-            variants = {**best.variants, **wanted}
-            if wanted and self.least_arena_bytes(variants) <= best.plan.arena_bytes:
-                trial = self.planned(variants)
-                best = trial if trial.plan.arena_bytes <= best.plan.arena_bytes else best
-        return best
-
-    def least_arena_bytes(self, variants: Mapping[str, Variant], chains: tuple[RowChain, ...] = ()) -> int:
-        """A lower bound of the arena of `planned`, in a fraction of its time."""
-        steps = tuple(_steps(self.graph, variants, chains, self.buffers, self.known))
-        return least_arena_bytes(steps, self.sizes, _unique(self.graph.inputs, self.buffers),
-                                 _unique(self.graph.outputs, self.buffers))  # fmt: skip
-
-    def _with_room(self, names: Sequence[str], best: Schedule) -> list[str]:
-        """The layers at whose step the arena has room for the fastest variant's scratch."""
-        steps = {step.name: number for number, step in enumerate(_steps(
-            self.graph, best.variants, best.chains, self.buffers, self.known))}  # fmt: skip
-        plan = best.plan
-        return [n for n in names if self.fast[n].scratch_bytes - best.variants[n].scratch_bytes
-                <= plan.arena_bytes - plan.bytes_used(steps[n])]  # fmt: skip
+        light = {name: self._lightest(name) for name in self.options}
+        needs = self.needs(light)
+        peak = max(needs.values(), default=0)
+        variants = {name: self.fast[name] if self.fast[name] != v and needs[name] - v.scratch_bytes
+                    + self.fast[name].scratch_bytes <= peak else v for name, v in light.items()}  # fmt: skip
+        best = self.planned(variants)
+        if self.keep_all or best.plan.arena_bytes - peak < ARENA_ALIGN:
+            return best
+        small = self.planned(light)  # the search missed the bound: was it because of the scratch?
+        return small if small.plan.arena_bytes < best.plan.arena_bytes else best
 
     def _lightest(self, name: str) -> Variant:
         """The variant with the least scratch among those that are about as fast and may overlap as much."""
@@ -118,8 +120,9 @@ class _Search:
         """Add the chain that lowers the peak most, as long as there is one that is worth it."""
         runs = list(linear_runs(self.graph, self.options))
         while True:
-            trials = [self.planned(t.variants, (*best.chains, t.chains[0])) for t in self._candidates(best, runs)]
-            worth = [t for t in trials if self._worth(t, best)]
+            promising = [(t.variants, (*best.chains, t.chains[0])) for t in self._candidates(best, runs)
+                         if self._may_be_worth(t.variants, (*best.chains, t.chains[0]), best)]  # fmt: skip
+            worth = [trial for p in promising if self._worth(trial := self.planned(*p), best)]
             if not worth:
                 return best
             best = min(worth, key=lambda t: (t.plan.arena_bytes, self.total_cycles(t)))
@@ -150,6 +153,10 @@ class _Search:
         chained = {name for chain in s.chains for name in chain.nodes}
         return sum(self._row_cycles(n, v) if n in chained else self.cycles[n, v] for n, v in s.variants.items())
 
+    def _may_be_worth(self, variants: Mapping[str, Variant], chains: tuple[RowChain, ...], best: Schedule) -> bool:
+        needed = max(self.needs(variants, chains).values())
+        return self._worth(replace(best, variants=variants, chains=chains, plan=Plan(needed, needed, ())), best)
+
     def _worth(self, trial: Schedule, best: Schedule) -> bool:
         saved = 1 - trial.plan.arena_bytes / best.plan.arena_bytes
         added = self.total_cycles(trial) / self.total_cycles(best) - 1
@@ -172,7 +179,7 @@ def _unique(values: tuple[str, ...], buffers: Mapping[str, str]) -> tuple[str, .
 
 def _steps(
     graph: Graph, variants: Mapping[str, Variant], chains: Sequence[RowChain], buffers: Mapping[str, str],
-    known: Mapping[str, memo.Options],
+    step: Callable[[Node, Variant], Step],
 ) -> Iterator[Step]:  # fmt: skip
     nodes = {node.name: node for node in graph.nodes}
     chain_at = {chain.nodes[0]: chain for chain in chains}
@@ -184,7 +191,7 @@ def _steps(
             source, target = buffers[graph.activations(node)[0]], buffers[nodes[chain.nodes[-1]].outputs[0]]
             yield Step(chain.name, (source,), (target,), {(source, target): chain.overlap}, chain.scratch_bytes)
         elif variant.kernel_file and node.name not in inside:
-            yield _step(graph, node, variant, buffers, known[node.name])
+            yield step(node, variant)
 
 
 def _step(graph: Graph, node: Node, variant: Variant, buffers: Mapping[str, str], known: memo.Options) -> Step:
