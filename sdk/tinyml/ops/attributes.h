@@ -2,6 +2,11 @@
 #ifndef TM_ATTRIBUTES_H
 #define TM_ATTRIBUTES_H
 
+/* No loads and stores inside IT blocks: emulators that watch memory lose track of the block, and skip what follows. */
+#if defined(__GNUC__) && !defined(__clang__) && defined(__arm__)
+#pragma GCC optimize("no-if-conversion", "no-if-conversion2")
+#endif
+
 /* A function that keeps its own name and body in the image, so that a profiler can attribute cycles to it. */
 #if defined(__clang__)
 #define TM_SEPARATE __attribute__((noinline))
@@ -12,7 +17,8 @@
 /* A kernel that is specialised by the constants it is called with. */
 #define TM_INLINE static inline __attribute__((always_inline))
 
-/* A function whose whole body is assembly: it saves what it uses. */
+/* A function whose whole body is assembly. It saves r4 .. r11 itself; what else it changes must be named as clobbered,
+ * since compilers look into functions that they can see. */
 #define TM_NAKED __attribute__((naked, noinline, unused))
 
 #define TM_UNUSED __attribute__((unused))

@@ -44,7 +44,7 @@ static TM_NAKED void tm_gemm_quads(TM_UNUSED const tm_gemm_quad *quad)
     __asm__ volatile(
         TM_GEMM_QUAD_HEAD
         TM_GEMM_QUAD_OUTPUT("r4") TM_GEMM_QUAD_OUTPUT("r5") TM_GEMM_QUAD_OUTPUT("r6") TM_GEMM_QUAD_OUTPUT("r7")
-        TM_GEMM_QUAD_TAIL);
+        TM_GEMM_QUAD_TAIL ::: "r0", "r1", "r2", "r3", "r12", "cc", "memory");
 }
 
 /* All channels have the multiplier and the packed scale of the struct. */
@@ -54,7 +54,7 @@ static TM_NAKED void tm_gemm_quads_tensor(TM_UNUSED const tm_gemm_quad *quad)
         TM_GEMM_QUAD_HEAD
         "ldr r0, [sp, #20]\n ldr r1, [sp, #24]\n" TM_GEMM_QUAD_SCALE
         TM_GEMM_QUAD_SCALED("r4") TM_GEMM_QUAD_SCALED("r5") TM_GEMM_QUAD_SCALED("r6") TM_GEMM_QUAD_SCALED("r7")
-        TM_GEMM_QUAD_TAIL);
+        TM_GEMM_QUAD_TAIL ::: "r0", "r1", "r2", "r3", "r12", "cc", "memory");
 }
 
 #define TM_GEMM_QUAD_SIGNED(sum)                                                                                       \
@@ -66,7 +66,7 @@ static TM_NAKED void tm_gemm_quads_signed(TM_UNUSED const tm_gemm_quad *quad)
     __asm__ volatile(
         TM_GEMM_QUAD_HEAD
         TM_GEMM_QUAD_SIGNED("r4") TM_GEMM_QUAD_SIGNED("r5") TM_GEMM_QUAD_SIGNED("r6") TM_GEMM_QUAD_SIGNED("r7")
-        TM_GEMM_QUAD_TAIL);
+        TM_GEMM_QUAD_TAIL ::: "r0", "r1", "r2", "r3", "r12", "cc", "memory");
 }
 
 #undef TM_GEMM_QUAD_SIGNED

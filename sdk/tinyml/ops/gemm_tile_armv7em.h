@@ -52,7 +52,7 @@ static TM_NAKED void tm_gemm_tile3(TM_UNUSED const tm_gemm_tile *tile)
         "ldr r0, [r12, #8]\n ldr r1, [r12, #12]\n and r2, r1, #31\n bic r1, r1, #31\n"
         "smmla r5, r5, r0, r1\n smmla r7, r7, r0, r1\n smmla r9, r9, r0, r1\n"
         "asr r5, r5, r2\n asr r7, r7, r2\n asr r9, r9, r2\n"
-        TM_GEMM_TAIL);
+        TM_GEMM_TAIL ::: "r0", "r1", "r2", "r3", "r12", "cc", "memory");
 }
 
 /* r0, r1, r2 become multiplier, offset, right, r10 what is taken from negative sums. */
@@ -73,7 +73,7 @@ static TM_NAKED void tm_gemm_tile3_signed(TM_UNUSED const tm_gemm_tile *tile)
         TM_GEMM_SIGNED_SCALE("8", "12")
         TM_GEMM_SIGNED("r5") TM_GEMM_SIGNED("r7") TM_GEMM_SIGNED("r9")
         "ldr r3, [sp, #12]\n ldr r10, [sp, #16]\n ldr r11, [sp, #20]\n"
-        TM_GEMM_TAIL);
+        TM_GEMM_TAIL ::: "r0", "r1", "r2", "r3", "r12", "cc", "memory");
 }
 
 #undef TM_GEMM_SIGNED
