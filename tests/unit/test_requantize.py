@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinyml.ir
-from tinyml.ir.requantize import quantize_multiplier, requantize
+from tinyml.ir.requantize import quantize_multiplier, requantize, single_exact_below
 from tinyml.ir.requantize_scaled import needs_negative_fix, scaled_requantization
 from tinyml.toolchain import host_library
 
@@ -123,3 +123,19 @@ def test_scaled_form_is_every_rounding(acc, scale, rounding, zero_point, bits, r
     expected = requantize(np.array([acc]), multiplier, shift, rounding) + zero_point
     assert -(2**31) <= total < 2**31
     assert np.clip(total >> int(scaled.right[0]), low, 127) == np.clip(int(expected[0]), low, 127)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_single_rounds_as_float64_does(seed: int) -> None:
+    """LiteRT's fully connected kernel: `round(acc * real)`, half away from zero, at and beside every step."""
+    rng = np.random.default_rng(seed)
+    real = 2.0 ** -int(rng.integers(1, 12)) if seed % 4 == 0 else float(10.0 ** rng.uniform(-5, 0.5))
+    steps = np.rint((np.arange(-256, 256) + 0.5) / real).astype(np.int64)
+    acc = np.concatenate([steps - 1, steps, steps + 1])
+    acc = acc[np.abs(acc) < single_exact_below(real)]
+    assert len(acc) > 1000
+    product = acc * real
+    expected = np.sign(product) * np.floor(np.abs(product) + 0.5)
+    found = requantize(acc, *quantize_multiplier(real, "single"), "single")
+    visible = np.abs(expected) <= 255
+    np.testing.assert_array_equal(found[visible], expected[visible])

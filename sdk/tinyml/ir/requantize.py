@@ -7,18 +7,19 @@ Three roundings exist because the result must equal what the network was trained
 `single`  LiteRT fully connected: `round(acc * real)` in float64, half away from zero. As integers it is one rounding
           over the whole shift of the 64-bit product, with a multiplier that makes both agree.
 
-Source: gemmlowp fixedpoint.h (double), LiteRT reference/integer_ops/fully_connected.h (single), Armv7-M ARM A7.7 SMMULR.
+Source: gemmlowp fixedpoint.h (double), LiteRT integer_ops/fully_connected.h (single), Armv7-M ARM A7.7 SMMULR (high).
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
-from math import ceil, floor, frexp
+from math import floor, frexp
 from typing import Literal
 
 import numpy as np
 
 Rounding = Literal["high", "double", "single"]
+_HALVES = np.arange(256) + 0.5
 
 
 def quantize_multiplier(real: float, rounding: Rounding) -> tuple[int, int]:
@@ -54,30 +55,25 @@ def single_exact_below(real: float) -> int:
 def _single_multiplier(real: float) -> tuple[int, int, int]:
     """(multiplier, left shift, magnitude of accumulators below which the result is exact).
 
-    Outputs change where `acc * real` passes k + 0.5, first at the integer `step`. The rounded product m changes there
-    too, on both sides of zero, exactly if m lies strictly between `half / step` and `half / (step - 1)`.
+    Outputs change where `acc * real` passes k + 0.5, first at the integer `step`. The rounded product changes there
+    too, on both sides of zero, exactly if the multiplier lies strictly between `half / step` and `half / (step - 1)`.
+    Those quotients stay below 2**31, where float64 can only err towards a narrower interval.
     """
     fraction, shift = frexp(real)
     if shift < -31:
         return 0, 0, 2**31
-    nominal, low, high = floor(fraction * 2.0**31 + 0.5), 2**30, 2**31 - 1
-    exact_below = 2**31
-    for k in range(256):
-        step = max(1, ceil((k + 0.5) / real))
-        while step > 1 and (step - 1) * real >= k + 0.5:
-            step -= 1
-        while step * real < k + 0.5:
-            step += 1
-        if step >= 2**31:
-            break
-        half = (2 * k + 1) << (30 - shift)
-        least = max(low, half // step + 1)
-        most = min(high, (half - 1) // (step - 1)) if step > 1 else high
-        if least > most:
-            exact_below = step - 1
-            break
-        low, high = least, most
-    return min(max(nominal, low), high), shift, exact_below
+    half = _HALVES * 2.0 ** (31 - shift)
+    step = np.ceil(_HALVES / real)
+    step += step * real < _HALVES  # the quotient is rounded, what counts is the rounded product
+    step -= (step - 1) * real >= _HALVES
+    with np.errstate(divide="ignore"):
+        low = np.where(step < 2**31, np.floor(half / step) + 1, 0)
+        high = np.where((step > 1) & (step < 2**31), np.ceil(half / (step - 1)) - 1, 2**31 - 1)
+    low, high = np.maximum.accumulate(np.maximum(low, 2**30)), np.minimum.accumulate(np.minimum(high, 2**31 - 1))
+    exact = int(np.sum(low <= high))  # so many outputs on either side of zero
+    nominal = floor(fraction * 2.0**31 + 0.5)
+    multiplier = min(max(nominal, int(low[exact - 1])), int(high[exact - 1])) if exact else min(nominal, 2**31 - 1)
+    return multiplier, shift, 2**31 if exact == len(_HALVES) else max(1, int(step[exact]) - 1)
 
 
 def requantize(acc: np.ndarray, multiplier: np.ndarray, shift: np.ndarray, rounding: Rounding) -> np.ndarray:

@@ -52,7 +52,7 @@ def import_tflite(source: Path | str | bytes, name: str | None = None) -> Import
     model = read_model(data)
     check_operators(model)
     stem = "model" if isinstance(source, bytes) else Path(source).stem
-    graph = GraphUnderWay(identifier(name or stem, "model"), model.tensors)
+    graph = GraphUnderWay(identifier(name or stem, "model"), model.tensors, len(data))
     border = borders.find_borders(model)
     borders.declare_inputs(graph, border)
     for operator in model.operators:

@@ -14,6 +14,9 @@ from tinyml.ir.requantize import single_exact_below
 from tinyml.ir.tensor import Const, QuantParams
 from tinyml.ops import Concat, Conv2d, DepthwiseConv2d, FullyConnected, Reshape, Slice
 
+_MOST_GROUPS = 256
+_MOST_DENSE_BYTES = 2**22
+
 
 def _weights(site: Site, axes: int) -> tuple[np.ndarray, QuantParams]:
     tensor = site.tensor(1)
@@ -64,7 +67,7 @@ def _grouped(site: Site, op: Conv2d, weights: np.ndarray, quant: QuantParams, bi
     outputs, depth = weights.shape[0], weights.shape[3]
     shape, x = site.tensor(0).shape, site.activation()
     groups = shape[3] // depth
-    if shape[3] % depth or not groups or outputs % groups:
+    if shape[3] % depth or not 0 < groups <= _MOST_GROUPS or outputs % groups:
         raise site.error(f"{outputs} filters over {depth} channels do not divide an input of {shape[3]} channels")
     if quant.axis not in (None, 0):
         raise site.error(f"its weights have scales along axis {quant.axis}; expected axis 0")
@@ -104,6 +107,9 @@ def _multiplied(
 ) -> tuple[np.ndarray, QuantParams]:
     """Depthwise weights [1, kh, kw, C * multiplier] as [C * multiplier, kh, kw, C], zero off each filter's channel."""
     outputs = weights.shape[3]
+    if weights.size * channels > _MOST_DENSE_BYTES:
+        raise site.error(f"a depth multiplier of {outputs // channels} over {channels} channels is too large",
+                         "at most 4 MB of weights can be made of it")  # fmt: skip
     if quant.axis not in (None, 3):
         raise site.error(f"its weights have scales along axis {quant.axis}; expected axis 3")
     dense = np.zeros((outputs, *weights.shape[1:3], channels), np.int8)

@@ -23,11 +23,12 @@ INT8 = (-128, 127)
 class GraphUnderWay:
     """The graph so far: `values` maps the index of each TFLite tensor that exists in it to its value's name."""
 
-    def __init__(self, name: str, tensors: tuple[Tensor, ...]) -> None:
+    def __init__(self, name: str, tensors: tuple[Tensor, ...], file_bytes: int) -> None:
         self.builder = GraphBuilder(name)
         self.tensors = tensors
         self.names = Names()
         self.values: dict[int, str] = {}
+        self.room_bytes = 4 * file_bytes + 2**20  # for constants: a small file that shares them cannot ask for more
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,11 @@ class Site:
         return self.const(tensor.name, Const.of(data.reshape(data.shape or (1,)), tensor.quant))
 
     def const(self, name: str, const: Const) -> str:
-        """Add a constant under a free name like `name`."""
+        """Add a constant under a free name like `name`. Raises: ModelError when the file's share is used up."""
+        scales = 0 if const.type.quant is None else len(const.type.quant.scales)
+        self.graph.room_bytes -= const.type.size_bytes + 4 * scales
+        if self.graph.room_bytes < 0:
+            raise self.error("the constants of the model are many times larger than its file")
         return self.graph.builder.const(self.graph.names.unique(name), const)
 
     def step(self, suffix: str, op: Op, *values: str) -> str:
