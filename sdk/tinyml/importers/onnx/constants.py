@@ -52,7 +52,9 @@ def fold(converter: Converter, node: OnnxNode) -> bool:
     if node.kind not in FOLDABLE or not all(name in known for name in node.inputs if name):
         return False
     arrays = [known[name] if name else None for name in node.inputs]
-    if any(a is not None and a.size > _MOST_ELEMENTS for a in arrays) or arrays[:1] in ([], [None]):
+    if not arrays or arrays[0] is None:
+        raise node.error("input 0 is missing")
+    if any(a is not None and a.size > _MOST_ELEMENTS for a in arrays):
         raise node.error("this constant is too large to compute", hint="fold constants when exporting the model")
     try:
         result = np.asarray(FOLDABLE[node.kind](node, *arrays))

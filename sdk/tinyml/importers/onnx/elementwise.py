@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from tinyml import ops
-from tinyml.importers.onnx.conv import ROUNDING, matmul
-from tinyml.importers.onnx.convert import Converter, Tensor, compute
+from tinyml.importers.onnx.conv import ROUNDING, Weights, matmul
+from tinyml.importers.onnx.convert import Converter, Function, Tensor, compute
 from tinyml.importers.onnx.layout import Layout
 from tinyml.importers.onnx.model import OnnxNode
-from tinyml.importers.onnx.quant import Target
+from tinyml.importers.onnx.quant import Stored, Target, bias_steps
 from tinyml.ir.tensor import QuantParams
 
 _OPS = {"Add": ops.Add, "Sub": ops.Sub, "Mul": ops.Mul}
@@ -22,28 +22,65 @@ def binary(converter: Converter, node: OnnxNode, target: Target) -> Tensor:
     fused = _bias_of_matmul(converter, node, target, names)
     if fused is not None:
         return fused
-    fixed = [_constant(converter, node, name) for name in names]
+    fixed = [_real(converter, node, name) for name in names]
     if all(f is not None for f in fixed):
         raise node.error("both inputs are constant", hint="fold constants when exporting the model")
     tensors = [None if f is not None else converter.operand(n, node) for f, n in zip(fixed, names, strict=True)]
-    shapes = [f[0].shape if f is not None else t.shape for f, t in zip(fixed, tensors, strict=True)]
+    shapes = [f.shape if f is not None else t.shape for f, t in zip(fixed, tensors, strict=True)]
     try:
         shape = np.broadcast_shapes(*shapes)
     except ValueError as error:
         raise node.error(f"inputs {list(shapes[0])} and {list(shapes[1])} do not fit together") from error
-    rank = len(shape)
-    order = _common_order([t for t in tensors if t is not None and t.shape == shape], rank)
-    values = []
-    for f, t, n in zip(fixed, tensors, names, strict=True):
-        if t is not None:
-            values.append(_broadcast_operand(converter, node, t, order))
-        else:
-            data = f[0].reshape((1,) * (rank - f[0].ndim) + f[0].shape).transpose(order)
-            values.append(converter.const(n, data, f[1]))
     constant = next((i for i, f in enumerate(fixed) if f is not None), None)
+    if constant is not None:
+        tensor = tensors[1 - constant]
+        if fixed[constant].size == 1 and tensor.shape == shape:
+            return converter.mapped(tensor, _with(node.kind, fixed[constant], constant), target, node)
+        if _grid(converter, names[constant]) is None:
+            return _per_channel(converter, node, target, tensor, fixed[constant], constant)
+    order = _common_order([t for t in tensors if t is not None and t.shape == shape], len(shape))
+    values = []
+    for t, name in zip(tensors, names, strict=True):
+        values.append(_broadcast_constant(converter, name, order) if t is None else
+                      _broadcast_operand(converter, node, t, order))  # fmt: skip
     rounding = ROUNDING if node.kind == "Mul" else "high"  # each rounds once
     op = _OPS[node.kind](target.quant, target.low, target.high, rounding, constant)
     return Tensor(converter.emit(node.outputs[0], node, op, *values), Layout.of(tuple(shape), order))
+
+
+def _with(kind: str, constant: np.ndarray, index: int) -> Function:
+    """The operator as a function of the other operand; `index` is the constant's place."""
+    value = float(constant.ravel()[0])
+    functions: dict[tuple[str, int], Function] = {
+        ("Add", 0): lambda x: value + x, ("Add", 1): lambda x: x + value,
+        ("Sub", 0): lambda x: value - x, ("Sub", 1): lambda x: x - value,
+        ("Mul", 0): lambda x: value * x, ("Mul", 1): lambda x: x * value,
+    }  # fmt: skip
+    return functions[kind, index]
+
+
+def _per_channel(
+    converter: Converter, node: OnnxNode, target: Target, tensor: Tensor, constant: np.ndarray, index: int
+) -> Tensor:
+    """With a float constant for each channel: a depthwise convolution of one cell, weights and bias finer than int8."""
+    value, order = converter.natural(tensor, node)
+    rank, shape = len(tensor.shape), converter.builder.types[value].shape
+    axis = order[-1]
+    aligned = constant.reshape((1,) * (rank - constant.ndim) + constant.shape) if constant.ndim <= rank else constant
+    if aligned.shape != tuple(shape[-1] if a == axis else 1 for a in range(rank)):
+        raise node.error(f"its constant {list(constant.shape)} is not quantised",
+                         hint="quantise it too, or use one number, or one for each channel")  # fmt: skip
+    real = aligned.ravel()
+    factors = real if node.kind == "Mul" else np.full(real.shape, -1.0 if node.kind == "Sub" and index == 0 else 1.0)
+    offsets = np.zeros(real.shape) if node.kind == "Mul" else -real if node.kind == "Sub" and index == 1 else real
+    weights = Weights((127 * np.sign(factors)).astype(np.int8), np.where(factors == 0, 1.0, np.abs(factors)) / 127)
+    bias = bias_steps(node, offsets, converter.type(tensor).quant.scale * weights.scales)
+    flat = converter.flat(Tensor(value, tensor.layout), (1,) * (5 - len(shape)) + shape[1:], node)
+    operands = (flat, converter.const(f"{node.outputs[0]}_weights", weights.data[None, None, None], weights.quant(3)),
+                converter.const(f"{node.outputs[0]}_bias", bias))  # fmt: skip
+    op = ops.DepthwiseConv2d((1, 1), (0, 0, 0, 0), target.quant, target.low, target.high, (1, 1), ROUNDING)
+    result = converter.emit(node.outputs[0], node, op, *operands)
+    return Tensor(result, Layout.of(tensor.shape, tuple(a for a in order if a is not None)))
 
 
 def _bias_of_matmul(
@@ -63,23 +100,35 @@ def _is_vector(converter: Converter, name: str) -> bool:
     return data is not None and data.ndim > 0 and data.shape[-1] == data.size
 
 
-def _constant(converter: Converter, node: OnnxNode, name: str) -> tuple[np.ndarray, QuantParams] | None:
-    """A constant operand as int8 with its grid; one that is not quantised gets the finest grid that holds it."""
-    if name in converter.stored:
-        stored = converter.stored[name]
-        if stored.axis is None and stored.data.dtype.name in ("int8", "uint8"):
-            shift = 128 if stored.data.dtype == np.uint8 else 0
-            data = (stored.data.astype(np.int16) - shift).astype(np.int8)
-            return data, QuantParams((float(stored.scales[0]),), int(stored.zero_points[0]) - shift)
-        real = stored.real()
-    elif name in converter.constants:
-        real = converter.constants[name].astype(np.float64)
-    else:
+def _real(converter: Converter, node: OnnxNode, name: str) -> np.ndarray | None:
+    """The numbers of a constant operand as float64, None for a computed one."""
+    if name not in converter.stored and name not in converter.constants:
         return None
+    stored = converter.stored.get(name)
+    real = stored.real() if stored is not None else converter.constants[name].astype(np.float64)
     if not real.size or not np.all(np.isfinite(real)):
         raise node.error(f"its constant `{name}` is empty or not finite")
-    largest = float(np.abs(real).max()) or 1.0
-    return np.rint(real / (largest / 127)).astype(np.int8), QuantParams((largest / 127,), 0)
+    return real
+
+
+def _grid(converter: Converter, name: str) -> QuantParams | None:
+    """The int8 grid of a constant operand, None when it has none."""
+    stored = converter.stored.get(name)
+    if stored is None or stored.axis is not None or stored.data.dtype.name not in ("int8", "uint8"):
+        return None
+    return QuantParams((float(stored.scales[0]),), int(stored.zero_points[0]) - _shift(stored))
+
+
+def _shift(stored: Stored) -> int:
+    return 128 if stored.data.dtype == np.uint8 else 0
+
+
+def _broadcast_constant(converter: Converter, name: str, order: tuple[int, ...]) -> str:
+    """A quantised constant with its axes in the order of the result."""
+    stored = converter.stored[name]
+    data = (stored.data.astype(np.int16) - _shift(stored)).astype(np.int8)
+    data = data.reshape((1,) * (len(order) - data.ndim) + data.shape).transpose(order)
+    return converter.const(name, data, _grid(converter, name))
 
 
 def _common_order(full: list[Tensor], rank: int) -> tuple[int, ...]:

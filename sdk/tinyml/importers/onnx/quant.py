@@ -74,7 +74,11 @@ class Grids:
         """`dtype` is that of the integers. Raises: OnnxError for scales and zero points that mean nothing."""
         scales = np.asarray(scale)
         zeros = np.zeros(scales.shape, np.int64) if zero_point is None else np.asarray(zero_point)
-        if scales.dtype.name not in ("float32", "float64") or scales.ndim > 1 or zeros.shape != scales.shape:
+        if (
+            scales.dtype.name not in ("float32", "float64")
+            or max(scales.ndim, zeros.ndim) > 1
+            or zeros.size != scales.size
+        ):
             raise node.error(f"scales {list(scales.shape)} and zero points {list(zeros.shape)} do not belong together",
                              hint="scales are float32, one or one per channel, not in blocks")  # fmt: skip
         if not np.all((scales > 0) & np.isfinite(scales)) or not scales.size:
