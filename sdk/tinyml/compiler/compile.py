@@ -13,6 +13,7 @@ from tinyml.compiler.frame_graph import frame_graph
 from tinyml.compiler.passes import (
     constant_channels,
     constant_folding,
+    constant_weights,
     dead_nodes,
     fold_clamps,
     fold_padding,
@@ -21,7 +22,7 @@ from tinyml.compiler.passes import (
     trim_kernels,
 )
 from tinyml.compiler.plan import Plan
-from tinyml.compiler.schedule import schedule
+from tinyml.compiler.schedule import reorder, schedule
 from tinyml.ir.graph import Graph
 from tinyml.ir.op import GraphError
 from tinyml.ir.tensor import TensorType
@@ -30,7 +31,7 @@ from tinyml.toolchain import CSources, write_sources
 
 PASSES = (
     dead_nodes, constant_folding, identities, fold_padding, fold_clamps, spatial_means, identities, trim_kernels,
-    constant_channels, dead_nodes,
+    constant_weights, constant_channels, dead_nodes,
 )  # fmt: skip
 
 
@@ -114,9 +115,8 @@ def compile_graph(graph: Graph, isa: Isa, *, prefix: str = "m", taps: bool = Fal
         raise GraphError(f"graph `{graph.name}` has no input")
     guard_bytes = 16 if canary else 0
     frames = frame_graph(graph) if stream else None
-    if frames is not None:
-        graph = frames.graph
-        verify(graph)
+    graph = reorder(graph, isa) if frames is None else frames.graph
+    verify(graph)
     planned = schedule(graph, isa, keep_all=taps or canary, guard_bytes=guard_bytes)
     program = Program.of(graph, planned, prefix, frames)
     return Compiled(

@@ -2,6 +2,7 @@
 
 from tinyml.compiler.passes.constant_channels import constant_channels
 from tinyml.compiler.passes.constant_folding import constant_folding
+from tinyml.compiler.passes.constant_weights import constant_weights
 from tinyml.compiler.passes.dead_nodes import dead_nodes
 from tinyml.compiler.passes.fold_clamps import fold_clamps
 from tinyml.compiler.passes.fold_padding import fold_padding
@@ -10,6 +11,6 @@ from tinyml.compiler.passes.spatial_means import spatial_means
 from tinyml.compiler.passes.trim_kernels import trim_kernels
 
 __all__ = [
-    "constant_channels", "constant_folding", "dead_nodes", "fold_clamps", "fold_padding", "identities",
-    "spatial_means", "trim_kernels",
+    "constant_channels", "constant_folding", "constant_weights", "dead_nodes", "fold_clamps", "fold_padding",
+    "identities", "spatial_means", "trim_kernels",
 ]  # fmt: skip

@@ -87,8 +87,8 @@ class _Narrower:
             planes = self.known[source].low[..., ~inputs]
             added = constant_sums(node.op, self.graph.input_types(node), planes, data[..., ~inputs])[0]
         quant = _kept_scales(weights.type.quant, 0, outputs)
-        folded = (bias.data[outputs] + added).astype(np.int32)
-        return {weights_name: Const.of(data[..., inputs], quant), bias_name: Const.of(folded, bias.type.quant)}
+        folded = Const.of((bias.data[outputs] + added).astype(np.int32), _kept_scales(bias.type.quant, 0, outputs))
+        return {weights_name: Const.of(data[..., inputs], quant), bias_name: folded}
 
     def _mask(self, value: str) -> np.ndarray:
         return self.kept[value] if value in self.kept else np.ones(self.graph.type(value).shape[-1:], bool)
