@@ -170,20 +170,21 @@ class Site:
     def emit(self, op: Op, *values: str, position: int = 0) -> None:
         """Append the operator that computes output `position`. Raises: ModelError when the file says otherwise."""
         tensor = self.output(position)
-        value = self._add(tensor.name, op, values)
-        self.bind(value, position)
+        if tensor.shape[:1] != (1,):
+            raise self.error(f"its output has the shape {list(tensor.shape)}: the first axis must be a batch of 1",
+                             "keep the batch as first axis when exporting the model")  # fmt: skip
+        self._bind(self._add(tensor.name, op, values), position)
 
     def emit_reshaped(self, op: Op, *values: str, reshape: type) -> None:
         """As `emit`, with a reshape behind when the file gives the output another shape of as many elements."""
         result = op.infer(*(self.type(v) for v in values))[0]
         shape = self.output().shape
-        if result.shape != shape and prod(result.shape) == prod(shape):
+        if result.shape != shape and prod(result.shape) == prod(shape) and shape[:1] == (1,):
             self.emit(reshape(shape), self.step("flat", op, *values))
         else:
             self.emit(op, *values)
 
-    def bind(self, value: str, position: int = 0) -> None:
-        """Let output `position` be `value`."""
+    def _bind(self, value: str, position: int) -> None:
         tensor, kind = self.output(position), self.type(value)
         _check_int8(self, tensor, f"its output {position}")
         if tensor.index in self.graph.values or tensor.data is not None:
