@@ -8,7 +8,7 @@ import tinyml.ops  # noqa: F401  (registers the operators)
 from tinyml.board import Isa
 from tinyml.compiler import memo
 from tinyml.compiler.emit import LAYER_CODE_BYTES
-from tinyml.compiler.schedule import schedule
+from tinyml.compiler.schedule import reorder, schedule
 from tinyml.ir.graph import Graph
 
 
@@ -29,7 +29,7 @@ class NetworkCost:
 
 def network_cost(graph: Graph, isa: Isa) -> NetworkCost:
     """The cost of `graph` compiled for `isa`. Constants may be weightless: only their types are read."""
-    planned = schedule(graph, isa, rows=False)
+    planned = schedule(reorder(graph, isa), isa, rows=False)
     chosen, plan = planned.variants, planned.plan
     costs = [(v := chosen[n.name], memo.options(n.op, isa, graph.input_types(n)).costs[v]) for n in graph.nodes]
     kernels = {variant.name: cost.code_bytes for variant, cost in costs}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tinyml.ir.op import Overlap
@@ -90,7 +90,8 @@ class Problem:
             need = live + (self.scratch[step] if self.scratch else 0)
             for tensor in born:
                 if self.rules[tensor]:
-                    need -= self._saving(tensor)
+                    rules = [(self.sizes[read], *rule) for read, rule in self.rules[tensor].items()]
+                    need -= shared_words(self.sizes[tensor], rules)
             found.append(need)
         return found
 
@@ -98,15 +99,15 @@ class Problem:
         """Words that every plan needs."""
         return max(self.needs())
 
-    def _saving(self, tensor: int) -> int:
-        """Words that `tensor` can share with the inputs that die as it is written."""
-        size, saving = self.sizes[tensor], 0
-        for read, (least, exact) in self.rules[tensor].items():
-            other = self.sizes[read]
-            distance = least if exact else max(0, least)
-            together = max(size, distance + other) - min(0, distance)
-            saving += max(0, size + other - together)
-        return min(size, saving)
+
+def shared_words(size: int, rules: Iterable[tuple[int, int, bool]]) -> int:
+    """The most words that an output of `size` words can share with inputs, each (size, least, exact)."""
+    shared = 0
+    for other, least, exact in rules:
+        distance = least if exact else max(0, least)
+        together = max(size, distance + other) - min(0, distance)
+        shared += max(0, size + other - together)
+    return min(size, shared)
 
 
 def words_of(size_bytes: int) -> int:
@@ -125,9 +126,15 @@ def _rules(
                 continue
             if last[source] != number or first[target] != number or first[source] == number and source > target:
                 continue
-            if overlap.exact and overlap.least_bytes % WORD:
-                continue
-            least = max(-(-overlap.least_bytes // WORD), -sizes[source])
-            if least < sizes[target]:
-                rules[target][source] = (least, overlap.exact)
+            rule = rule_of(overlap, sizes[source], sizes[target])
+            if rule is not None:
+                rules[target][source] = rule
     return tuple(rules)
+
+
+def rule_of(overlap: Overlap, read_words: int, written_words: int) -> tuple[int, bool] | None:
+    """(least, exact) in words, or None where nothing can be shared at whole words."""
+    if overlap.exact and overlap.least_bytes % WORD:
+        return None
+    least = max(words_of(overlap.least_bytes), -read_words)
+    return (least, overlap.exact) if least < written_words else None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from tinyml.board import Isa
 from tinyml.compiler import memo
+from tinyml.compiler.order import best_order, with_order
 from tinyml.compiler.plan import ARENA_ALIGN, Plan, Step, bytes_needed, plan_memory
 from tinyml.compiler.row_streaming import MOST_STAGES, RowChain, by_rows, linear_runs, row_chain
 from tinyml.ir.graph import Graph, Node
@@ -39,11 +40,18 @@ def schedule(
     Every node gets its fastest variant, unless one with less scratch that is nearly as fast makes the whole arena
     smaller. With `rows`, chains of layers run row by row where that lowers the peak enough for what it costs.
     """
-    known = {node.name: memo.options(node.op, isa, graph.input_types(node)) for node in graph.nodes}
-    options = {node.name: _allowed(graph, node, known[node.name]) for node in graph.nodes}
-    search = _Search(graph, options, known, keep_all, guard_bytes)
+    search = _Search.of(graph, isa, keep_all, guard_bytes)
     best = search.fastest_that_fits()
     return search.with_chains(best) if rows and not keep_all else best
+
+
+def reorder(graph: Graph, isa: Isa) -> Graph:
+    """`graph` with its nodes in the order of execution that needs the least memory, as far as it is found."""
+    if all(not set(a.outputs).isdisjoint(b.inputs) for a, b in zip(graph.nodes, graph.nodes[1:], strict=False)):
+        return graph
+    search = _Search.of(graph, isa)
+    steps, *rest = search.problem(search.lightest(), ())
+    return with_order(graph, [steps[number].name for number in best_order(steps, *rest)])
 
 
 def _allowed(graph: Graph, node: Node, known: memo.Options) -> tuple[Variant, ...]:
@@ -63,6 +71,12 @@ class _Search:
     keep_all: bool
     guard_bytes: int
 
+    @classmethod
+    def of(cls, graph: Graph, isa: Isa, keep_all: bool = False, guard_bytes: int = 0) -> _Search:
+        known = {node.name: memo.options(node.op, isa, graph.input_types(node)) for node in graph.nodes}
+        options = {node.name: _allowed(graph, node, known[node.name]) for node in graph.nodes}
+        return cls(graph, options, known, keep_all, guard_bytes)
+
     def __post_init__(self) -> None:
         graph = self.graph
         self.nodes = {node.name: node for node in graph.nodes}
@@ -74,17 +88,17 @@ class _Search:
         self.made: dict[tuple[str, Variant], Step] = {}
 
     def planned(self, variants: Mapping[str, Variant], chains: tuple[RowChain, ...] = ()) -> Schedule:
-        plan = plan_memory(*self._problem(variants, chains), keep_all=self.keep_all, guard_bytes=self.guard_bytes)
+        plan = plan_memory(*self.problem(variants, chains), keep_all=self.keep_all, guard_bytes=self.guard_bytes)
         return Schedule(variants, chains, plan, self.buffers)
 
     def needs(self, variants: Mapping[str, Variant], chains: tuple[RowChain, ...] = ()) -> dict[str, int]:
         """By step, a lower bound of the arena in bytes: what `planned` nearly always reaches, in a fraction of its
         time."""
-        steps, sizes, inputs, outputs = self._problem(variants, chains)
+        steps, sizes, inputs, outputs = self.problem(variants, chains)
         found = bytes_needed(steps, sizes, inputs, outputs)
         return {step.name: size for step, size in zip(steps, found, strict=True)}
 
-    def _problem(self, variants: Mapping[str, Variant], chains: tuple[RowChain, ...]) -> tuple:
+    def problem(self, variants: Mapping[str, Variant], chains: tuple[RowChain, ...]) -> tuple:
         steps = list(_steps(self.graph, variants, chains, self.buffers, self._step))
         seen = {v for step in steps for v in (*step.reads, *step.writes)} | set(self.graph.inputs)
         sizes = {name: size for name, size in self.sizes.items() if name in seen}
@@ -97,7 +111,7 @@ class _Search:
         return self.made[key]
 
     def fastest_that_fits(self) -> Schedule:
-        light = {name: self._lightest(name) for name in self.options}
+        light = self.lightest()
         needs = self.needs(light)
         peak = max(needs.values(), default=0)
         variants = {name: self.fast[name] if self.fast[name] != v and needs[name] - v.scratch_bytes
@@ -107,6 +121,9 @@ class _Search:
             return best
         small = self.planned(light)  # the search missed the bound: was it because of the scratch?
         return small if small.plan.arena_bytes < best.plan.arena_bytes else best
+
+    def lightest(self) -> dict[str, Variant]:
+        return {name: self._lightest(name) for name in self.options}
 
     def _lightest(self, name: str) -> Variant:
         """The variant with the least scratch among those that are about as fast and may overlap as much."""
