@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +29,8 @@ from tinyml.ir.tensor import TensorType
 from tinyml.ir.verify import verify
 from tinyml.toolchain import CSources, write_sources
 
-PASSES = (
+Pass = Callable[[Graph], Graph]
+PASSES: tuple[Pass, ...] = (
     dead_nodes, constant_folding, identities, fold_padding, fold_clamps, spatial_means, identities, trim_kernels,
     constant_weights, constant_channels, dead_nodes,
 )  # fmt: skip
@@ -53,6 +54,7 @@ class LayerInfo:
     in_offset: int
     out_offset: int
     scratch_bytes: int
+    ram_bytes: int  # of the arena, in use while it runs
     calls: int = 1  # of its function in one inference: rows, where layers run row by row
 
 
@@ -101,14 +103,15 @@ class Compiled:
 
 
 def compile_graph(graph: Graph, isa: Isa, *, prefix: str = "m", taps: bool = False, canary: bool = False,
-                  stream: bool = False) -> Compiled:  # fmt: skip
+                  stream: bool = False, passes: tuple[Pass, ...] = PASSES) -> Compiled:  # fmt: skip
     """Compile `graph` for `isa`; with `stream`, to take one frame (row of its input) at a time.
 
     `taps` keeps every computed tensor in the arena to be read after a run; `canary` does so too and leaves guard
-    words between tensors, which `HostModel` checks after every run. Raises: GraphError.
+    words between tensors, which `HostModel` checks after every run. `passes` are run first: none of them leaves the
+    operators as they are. Raises: GraphError.
     """
     verify(graph)
-    for step in PASSES:
+    for step in passes:
         graph = step(graph)
         verify(graph)
     if not graph.inputs:
@@ -129,7 +132,9 @@ def compile_graph(graph: Graph, isa: Isa, *, prefix: str = "m", taps: bool = Fal
 def _layer_infos(program: Program) -> tuple[LayerInfo, ...]:
     infos = []
     seen: set[str] = set()
+    steps: dict[str, int] = {}  # by layer, or by the chain that it belongs to
     for layer in program.layers:
+        step = steps.setdefault(layer.chain.name if layer.chain else layer.node.name, len(steps))
         shared = layer.cost.code_bytes if layer.kernel not in seen else 0
         seen.add(layer.kernel)
         kind, cycles, calls = program.graph.types[layer.node.outputs[0]], layer.cost.cycles, 1
@@ -139,7 +144,8 @@ def _layer_infos(program: Program) -> tuple[LayerInfo, ...]:
         infos.append(LayerInfo(
             layer.node.name, layer.symbol, layer.node.op.ir_name, layer.variant.name, layer.cost.macs,
             cycles, LAYER_CODE_BYTES + shared, layer.weight_bytes, program.places[layer.reads[0]].offset,
-            program.places[layer.node.outputs[0]].offset, layer.variant.scratch_bytes, calls,
+            program.places[layer.node.outputs[0]].offset, layer.variant.scratch_bytes,
+            program.schedule.plan.bytes_used(step), calls,
         ))  # fmt: skip
     return tuple(infos)
 
