@@ -110,7 +110,7 @@ def outputs(graph: GraphUnderWay, borders: Borders) -> list[str]:
     return values
 
 
-@converts("DEQUANTIZE", status="folded")
+@converts("DEQUANTIZE", newest=7, status="folded")
 def dequantize(site: Site) -> None:
     """Reached only inside the network: at its borders it is left out."""
     raise site.error("it stands inside the network, where only int8 is supported", FLOAT_ADVICE)

@@ -58,7 +58,11 @@ def import_tflite(source: Path | str | bytes, name: str | None = None) -> Import
     for operator in model.operators:
         if operator.index not in border.operators:
             converter = converter_of(operator.name)
-            converter.convert(Site(operator, graph, converter.options_type))
+            site = Site(operator, graph, converter.options_type)
+            if not 1 <= operator.version <= converter.newest:
+                raise site.error(f"it has version {operator.version}; versions 1 to {converter.newest} are supported",
+                                 "convert the model with an older target, or update tinyml")  # fmt: skip
+            converter.convert(site)
     outputs = borders.outputs(graph, border)
     result = graph.builder.build(*outputs)
     try:

@@ -16,16 +16,16 @@ def _binary(site: Site, kind: type[Add | Sub | Mul]) -> None:
     site.emit(kind(site.quant(), *clamp, "double", constant), *values)
 
 
-@converts("ADD", options=schema.Options.add)
+@converts("ADD", newest=5, options=schema.Options.add)
 def add(site: Site) -> None:
     _binary(site, Add)
 
 
-@converts("SUB", options=schema.Options.sub)
+@converts("SUB", newest=5, options=schema.Options.sub)
 def sub(site: Site) -> None:
     _binary(site, Sub)
 
 
-@converts("MUL", options=schema.Options.mul)
+@converts("MUL", newest=7, options=schema.Options.mul)
 def mul(site: Site) -> None:
     _binary(site, Mul)

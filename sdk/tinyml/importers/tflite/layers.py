@@ -47,7 +47,7 @@ def _clamp(site: Site, field: schema.IntEnum) -> tuple[int, int]:
     return site.activation_range(site.choice(field, schema.ACTIVATIONS))
 
 
-@converts("CONV_2D", options=schema.Options.conv2d)
+@converts("CONV_2D", newest=8, options=schema.Options.conv2d)
 def conv2d(site: Site) -> None:
     site.expect((2, 3))
     o = schema.Conv2D
@@ -82,7 +82,7 @@ def _grouped(site: Site, op: Conv2d, weights: np.ndarray, quant: QuantParams, bi
     site.emit(Concat(3), *parts)
 
 
-@converts("DEPTHWISE_CONV_2D", options=schema.Options.depthwise_conv2d)
+@converts("DEPTHWISE_CONV_2D", newest=7, options=schema.Options.depthwise_conv2d)
 def depthwise_conv2d(site: Site) -> None:
     site.expect((2, 3))
     o = schema.DepthwiseConv2D
@@ -118,7 +118,7 @@ def _multiplied(
     return dense, QuantParams(quant.scales, quant.zero_point, None if quant.axis is None else 0)
 
 
-@converts("FULLY_CONNECTED", options=schema.Options.fully_connected)
+@converts("FULLY_CONNECTED", newest=14, options=schema.Options.fully_connected)
 def fully_connected(site: Site) -> None:
     site.expect((2, 3))
     o = schema.FullyConnected

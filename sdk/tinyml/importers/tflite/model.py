@@ -48,6 +48,7 @@ class Operator:
     name: str
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    version: int
     options_type: int
     options: Table | None = field(compare=False, repr=False)
 
@@ -71,12 +72,12 @@ def read_model(data: bytes) -> Model:
     if len(subgraphs) != 1:
         raise ModelError(f"the model has {len(subgraphs)} subgraphs; models with exactly one are supported",
                          hint="export one signature, without control flow (IF, WHILE, CALL_ONCE)")  # fmt: skip
-    names = [_operator_name(t) for t in root.tables(schema.Model.operator_codes, "operator code", _MOST_TENSORS)]
+    codes = [_operator_code(t) for t in root.tables(schema.Model.operator_codes, "operator code", _MOST_TENSORS)]
     buffers = root.tables(schema.Model.buffers, "buffer", _MOST_TENSORS)
     graph = subgraphs[0]
     tensors = _read_tensors(graph.tables(schema.SubGraph.tensors, "tensor", _MOST_TENSORS), buffers)
     operators = tuple(
-        _read_operator(i, t, names, len(tensors))
+        _read_operator(i, t, codes, len(tensors))
         for i, t in enumerate(graph.tables(schema.SubGraph.operators, "operator", _MOST_TENSORS))
     )
     inputs, outputs = (_indices(graph, f, len(tensors)) for f in (schema.SubGraph.inputs, schema.SubGraph.outputs))
@@ -86,13 +87,14 @@ def read_model(data: bytes) -> Model:
     return Model(tensors, operators, inputs, outputs)
 
 
-def _operator_name(code: Table) -> str:
+def _operator_code(code: Table) -> tuple[str, int]:
+    """Name and version."""
     old = code.scalar(schema.OperatorCode.deprecated_builtin_code, "int8")
     number = max(old, code.scalar(schema.OperatorCode.builtin_code, "int32"))
-    if not 0 <= number < len(schema.OPERATORS):
-        return f"operator {number}"
-    name = schema.OPERATORS[number]
-    return f"CUSTOM {code.string(schema.OperatorCode.custom_code, 64)}" if name == "CUSTOM" else name
+    name = schema.OPERATORS[number] if 0 <= number < len(schema.OPERATORS) else f"OPERATOR_{number}"
+    if name == "CUSTOM":
+        name = f"CUSTOM {code.string(schema.OperatorCode.custom_code, 64)}"
+    return name, code.scalar(schema.OperatorCode.version, "int32", 1)
 
 
 def _indices(table: Table, field: int, tensors: int) -> tuple[int, ...]:
@@ -104,14 +106,14 @@ def _indices(table: Table, field: int, tensors: int) -> tuple[int, ...]:
     return tuple(values.tolist())
 
 
-def _read_operator(index: int, table: Table, names: list[str], tensors: int) -> Operator:
+def _read_operator(index: int, table: Table, codes: list[tuple[str, int]], tensors: int) -> Operator:
     code = table.scalar(schema.Operator.opcode_index, "uint32")
-    if code >= len(names):
+    if code >= len(codes):
         raise ModelError(f"the file is damaged at operator {index}: it has no operator code")
     kind = table.scalar(schema.Operator.builtin_options_type, "uint8")
     inputs, outputs = (_indices(table, f, tensors) for f in (schema.Operator.inputs, schema.Operator.outputs))
     options = table.table(schema.Operator.builtin_options, f"the options of operator {index}")
-    return Operator(index, names[code], inputs, outputs, kind, options)
+    return Operator(index, codes[code][0], inputs, outputs, codes[code][1], kind, options)
 
 
 def _read_tensors(tables: list[Table], buffers: list[Table]) -> tuple[Tensor, ...]:

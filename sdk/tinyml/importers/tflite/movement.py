@@ -16,13 +16,13 @@ def _pairs(site: Site) -> tuple[tuple[int, int], ...]:
     return tuple(zip(flat[::2], flat[1::2], strict=True))
 
 
-@converts("PAD")
+@converts("PAD", newest=4)
 def pad(site: Site) -> None:
     site.expect((2,))
     site.emit(Pad(_pairs(site)), site.activation())
 
 
-@converts("PADV2")
+@converts("PADV2", newest=4)
 def padv2(site: Site) -> None:
     site.expect((3,))
     value = site.constant(2, ("int8",))
@@ -31,7 +31,7 @@ def padv2(site: Site) -> None:
     site.emit(Pad(_pairs(site), int(value.ravel()[0])), site.activation())
 
 
-@converts("CONCATENATION", options=schema.Options.concatenation)
+@converts("CONCATENATION", newest=5, options=schema.Options.concatenation)
 def concatenation(site: Site) -> None:
     if site.choice(schema.Concatenation.activation, schema.ACTIVATIONS) != "NONE":
         raise site.error("a fused activation is not supported", "apply the activation before")
@@ -41,7 +41,7 @@ def concatenation(site: Site) -> None:
     site.emit(Concat(axis), *(site.activation(i) for i in range(count)))
 
 
-@converts("SPLIT", options=schema.Options.split)
+@converts("SPLIT", newest=4, options=schema.Options.split)
 def split(site: Site) -> None:
     parts = len(site.operator.outputs)
     site.expect((2,), max(parts, 1))
@@ -52,7 +52,7 @@ def split(site: Site) -> None:
     _emit_parts(site, 1, axis, [shape[axis] // parts] * parts)
 
 
-@converts("SPLIT_V", options=schema.Options.split_v)
+@converts("SPLIT_V", newest=2, options=schema.Options.split_v)
 def split_v(site: Site) -> None:
     parts = len(site.operator.outputs)
     site.expect((3,), max(parts, 1))
@@ -81,7 +81,7 @@ def _emit_parts(site: Site, position: int, axis: int, sizes: list[int]) -> None:
         start += size
 
 
-@converts("SLICE")
+@converts("SLICE", newest=7)
 def slice_(site: Site) -> None:
     """A size of -1 reaches to the end of the axis."""
     site.expect((3,))
@@ -92,7 +92,7 @@ def slice_(site: Site) -> None:
     site.emit(Slice(tuple(begin), tuple(sizes), (1,) * len(shape)), site.activation())
 
 
-@converts("STRIDED_SLICE", options=schema.Options.strided_slice)
+@converts("STRIDED_SLICE", newest=8, options=schema.Options.strided_slice)
 def strided_slice(site: Site) -> None:
     """Bounds as in Python's slices; an axis whose bit is in the shrink mask is dropped."""
     site.expect((4,))
@@ -117,7 +117,7 @@ def strided_slice(site: Site) -> None:
     site.emit_reshaped(Slice(tuple(starts), tuple(counts), tuple(steps)), site.activation(), reshape=Reshape)
 
 
-@converts("TRANSPOSE")
+@converts("TRANSPOSE", newest=7)
 def transpose(site: Site) -> None:
     site.expect((2,))
     rank = len(site.tensor(0).shape)

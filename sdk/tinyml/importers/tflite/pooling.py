@@ -18,17 +18,17 @@ def _pool(site: Site, kind: type[AveragePool2d | MaxPool2d]) -> None:
     site.emit(kind(kernel, window.stride, window.padding, *clamp), site.activation())
 
 
-@converts("AVERAGE_POOL_2D", options=schema.Options.pool2d)
+@converts("AVERAGE_POOL_2D", newest=3, options=schema.Options.pool2d)
 def average_pool2d(site: Site) -> None:
     _pool(site, AveragePool2d)
 
 
-@converts("MAX_POOL_2D", options=schema.Options.pool2d)
+@converts("MAX_POOL_2D", newest=3, options=schema.Options.pool2d)
 def max_pool2d(site: Site) -> None:
     _pool(site, MaxPool2d)
 
 
-@converts("MEAN", options=schema.Options.reducer)
+@converts("MEAN", newest=3, options=schema.Options.reducer)
 def mean(site: Site) -> None:
     site.expect((2,))
     rank = len(site.tensor(0).shape)
@@ -44,11 +44,11 @@ def _resize(site: Site, kind: type[ResizeNearest | ResizeBilinear], options: typ
     site.emit(kind(size, *flags), site.activation())
 
 
-@converts("RESIZE_NEAREST_NEIGHBOR", options=schema.Options.resize_nearest_neighbor)
+@converts("RESIZE_NEAREST_NEIGHBOR", newest=4, options=schema.Options.resize_nearest_neighbor)
 def resize_nearest(site: Site) -> None:
     _resize(site, ResizeNearest, schema.ResizeNearest)
 
 
-@converts("RESIZE_BILINEAR", options=schema.Options.resize_bilinear)
+@converts("RESIZE_BILINEAR", newest=4, options=schema.Options.resize_bilinear)
 def resize_bilinear(site: Site) -> None:
     _resize(site, ResizeBilinear, schema.ResizeBilinear)

@@ -15,22 +15,26 @@ class Converter(NamedTuple):
     convert: Convert
     options_type: schema.Options
     status: str
+    newest: int
 
 
 _CONVERTERS: dict[str, Converter] = {}
 
 
 def converts(
-    *operators: str, options: schema.Options = schema.Options.none, status: str = "supported"
+    *operators: str, newest: int, options: schema.Options = schema.Options.none, status: str = "supported"
 ) -> Callable[[Convert], Convert]:
-    """Register a converter for `operators`, whose options are of type `options`.
+    """Register a converter for `operators`, whose options are of type `options`, up to the version `newest`.
+
+    Versions tell which features a reader must know (types, options); what a file uses of them is checked apart.
+    Source of the numbers: LiteRT kernels/register_ref.cc.
 
     `status` is how lists of operators show them: supported, fused (into a neighbour) or folded (no code is left).
     """
 
     def register(convert: Convert) -> Convert:
         for name in operators:
-            _CONVERTERS[name] = Converter(convert, options, status)
+            _CONVERTERS[name] = Converter(convert, options, status, newest)
         return convert
 
     return register

@@ -10,7 +10,7 @@ from tinyml.importers.tflite.site import Site
 from tinyml.ops import Reshape
 
 
-@converts("RESHAPE", options=schema.Options.reshape, status="folded")
+@converts("RESHAPE", newest=1, options=schema.Options.reshape, status="folded")
 def reshape(site: Site) -> None:
     site.expect((1, 2))
     shape = site.integers(1) if site.has_input(1) else site.option_list(schema.Reshape.new_shape)
@@ -20,7 +20,7 @@ def reshape(site: Site) -> None:
     site.emit(Reshape(tuple(shape)), site.activation())
 
 
-@converts("SQUEEZE", options=schema.Options.squeeze, status="folded")
+@converts("SQUEEZE", newest=2, options=schema.Options.squeeze, status="folded")
 def squeeze(site: Site) -> None:
     """Axes of size 1 are dropped: the named ones, or all."""
     site.expect((1,))
@@ -32,7 +32,7 @@ def squeeze(site: Site) -> None:
     site.emit(Reshape(tuple(n for a, n in enumerate(shape) if a not in dropped)), site.activation())
 
 
-@converts("EXPAND_DIMS", status="folded")
+@converts("EXPAND_DIMS", newest=1, status="folded")
 def expand_dims(site: Site) -> None:
     site.expect((2,))
     shape, where = list(site.tensor(0).shape), site.integers(1)
