@@ -1,33 +1,87 @@
-"""A network alone on the virtual board, however small, with both compilers."""
+"""A network alone on the virtual board: exact with both compilers, and counted as an independent estimator counts."""
 
 from __future__ import annotations
 
+import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from tests.golden.networks import ds_cnn
 
-from tinyml.bench import measure
+from tinyml.bench import measure, sample_inputs
+from tinyml.bench.image import build_image
+from tinyml.bench.machine import NetworkMachine
 from tinyml.board import load_board
-from tinyml.errors import MissingToolError
-from tinyml.toolchain import select
+from tinyml.compiler import compile_graph
+from tinyml.errors import MissingToolError, OverBudgetError
+
+BOARD = load_board("nrf52840")
 
 
 @pytest.mark.parametrize("compiler", ["zig", "gcc"])
 @pytest.mark.parametrize("runs", [1, 4])
 def test_a_tiny_network_is_measured_and_exact(tmp_path: Path, compiler: str, runs: int) -> None:
-    board = load_board("nrf52840")
-    if compiler == "gcc" and shutil.which("arm-none-eabi-gcc") is None:
-        with pytest.raises(MissingToolError):
-            select("gcc", board.isa)
-        pytest.skip("arm-none-eabi-gcc is not installed")
     graph = ds_cnn(7)
-    shape = graph.types[graph.inputs[0]].shape[1:]
-    inputs = np.random.default_rng(1).integers(-128, 128, (runs, *shape)).astype(np.int8)
-    result = measure(graph, board, tmp_path, compiler=compiler, inputs=inputs)
+    try:
+        result = measure(graph, BOARD, tmp_path, compiler=compiler, inputs=sample_inputs(graph, runs))
+    except MissingToolError as error:
+        pytest.skip(error.message)
     assert result.exact and result.runs == runs
-    assert result.cycles == sum(layer.cycles for layer in result.layers) > 0
+    layers = sum(layer.cycles for layer in result.layers)
+    assert 0 < layers < result.cycles < layers + 60 * len(result.layers) + 100
     assert result.flash_bytes == result.code_bytes + result.weight_bytes
-    assert result.ram_bytes >= result.arena_bytes + result.stack_bytes
+    assert result.weight_bytes == sum(layer.weight_bytes for layer in result.layers)
+    assert 0 < sum(layer.code_bytes for layer in result.layers) <= result.code_bytes
+    gaps = result.ram_bytes - result.arena_bytes - result.stack_bytes
+    assert 0 <= gaps < 32  # the generated C has no variables; what is left is alignment
+    assert max(layer.ram_bytes for layer in result.layers) <= result.arena_bytes
+    assert result.board_flash_bytes == 1024 * 1024
+
+
+def test_a_wrong_network_is_not_called_exact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = ds_cnn(7)
+    wrong = tuple(np.zeros(graph.types[v].shape, np.int8) for v in graph.outputs)
+    monkeypatch.setattr("tinyml.bench.measurement.interpret", lambda graph, *inputs: wrong)
+    assert not measure(graph, BOARD, tmp_path, inputs=sample_inputs(graph, 1)).exact
+
+
+def test_a_network_that_does_not_fit_says_so(tmp_path: Path) -> None:
+    graph = ds_cnn(7, shape=(600, 600), channels=16)
+    with pytest.raises(OverBudgetError, match="does not fit `nrf52840`"):
+        measure(graph, BOARD, tmp_path, inputs=[])
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("compiler", ["zig", "gcc"])
+def test_cycles_stack_and_sizes_agree_with_the_independent_estimator(
+    shared_dir: Path, tmp_path: Path, compiler: str
+) -> None:
+    if shutil.which("cc") is None or (compiler == "gcc" and shutil.which("arm-none-eabi-gcc") is None):
+        pytest.skip("needs a host C compiler named cc, and arm-none-eabi-gcc for gcc")
+    graph = ds_cnn(3, channels=32)
+    (x,) = sample_inputs(graph, 1)[0]
+    compiled = compile_graph(graph, BOARD.isa)
+    image = build_image(compiled, BOARD, compiler, tmp_path)
+    machine = NetworkMachine(BOARD, image.elf, ())
+    machine.write("g_arena", b"\xa5" * compiled.plan.arena_bytes)
+    machine.write("g_in", x.tobytes())
+    machine.call("put")
+    ours = machine.call("run")
+    found, data = tmp_path / "judge.json", tmp_path / "x.bin"
+    data.write_bytes(x.tobytes())
+    subprocess.run(
+        [sys.executable, str(shared_dir / "tools" / "cyc.py"), str(image.elf), "--in", f"g_in={data}", "--init", "put",
+         "--weights", "^m_w_", "--arena", "^g_(arena|in|out)$", "--json", str(found)],
+        check=True, capture_output=True, timeout=120,
+    )  # fmt: skip
+    judge = json.loads(found.read_text())
+    assert ours.cycles == pytest.approx(judge["cycles"], rel=0.001)
+    assert ours.stack_bytes == judge["stack"]
+    sizes = judge["sizes"]
+    assert (image.flash_bytes, image.weight_bytes) == (sizes["flash"], sizes["weights"])
+    assert image.code_bytes == sizes["flash_without_weights"]
+    assert image.static_bytes == sizes["ram_static_without_arena"]

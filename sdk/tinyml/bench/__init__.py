@@ -1,5 +1,6 @@
 """A network alone on the virtual board: exactness, cycles per layer, memory."""
 
-from tinyml.bench.measure import BenchLayer, BenchResult, measure
+from tinyml.bench.inputs import sample_inputs
+from tinyml.bench.measurement import BenchLayer, BenchResult, measure
 
-__all__ = ["BenchLayer", "BenchResult", "measure"]
+__all__ = ["BenchLayer", "BenchResult", "measure", "sample_inputs"]

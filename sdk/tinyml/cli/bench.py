@@ -1,4 +1,4 @@
-"""`tinyml bench`: the network alone on the virtual board, layer by layer."""
+"""`tinyml bench`: a network alone on the virtual board, layer by layer."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from typing import Annotated
 
 import typer
 
-from tinyml.cli.output import out, print_json, print_table
+from tinyml.cli.output import out, print_json, print_table, usage_bar
 from tinyml.cli.session import HERE, Folder, Json, opened
-from tinyml.errors import ProjectError
+from tinyml.errors import ProjectError, UsageError
 
 NAME = "bench"
-Model = Annotated[Path | None, typer.Argument(metavar="[MODEL.tir]", help="A saved graph. Default: the project's.")]
+COMPILERS, LEVELS = ("zig", "gcc"), ("O1", "O2", "O3", "Os")
+Model = Annotated[
+    Path | None, typer.Argument(metavar="[MODEL]", help="A .tir, .tflite or .onnx. Default: the project's network.")
+]
 
 
 def command(
@@ -20,28 +23,30 @@ def command(
     project: Folder = HERE,
     board: Annotated[str | None, typer.Option(help="Default: the project's, or nrf52840 for a MODEL.")] = None,
     compiler: Annotated[str | None, typer.Option(help="zig or gcc. Default: the project's, or zig.")] = None,
-    runs: Annotated[int, typer.Option(min=1, max=100, help="Random inputs to compare with the reference.")] = 3,
+    optimise: Annotated[str, typer.Option(help=f"The compiler's level: {', '.join(LEVELS)}.")] = "O2",
+    runs: Annotated[int, typer.Option(min=1, max=200, help="Inputs to compare with the reference.")] = 3,
     json: Json = False,
 ) -> None:
     """Measure cycles, RAM and flash per layer, and compare every output bit for bit."""
     import tempfile
 
-    import numpy as np
-
-    from tinyml.bench import measure
+    from tinyml.bench import measure, sample_inputs
     from tinyml.board import load_board
-    from tinyml.ir.save import load
+    from tinyml.importers import load_model
 
+    for value, known in ((compiler, (None, *COMPILERS)), (optimise, LEVELS)):
+        if value not in known:
+            raise UsageError(f"`{value}` is unknown here", hint=f"one of: {', '.join(k for k in known if k)}")
+    limit_ms = None
     with tempfile.TemporaryDirectory() as scratch:
         if model is None:
             with opened(project, board=board) as p:
-                graph, chosen, out_dir = p.graph, p.board, p.folder / "build" / "bench"
+                graph, chosen, limit_ms = p.graph, p.board, p.config.limits.latency_ms
                 compiler = compiler or p.config.board.compiler
         else:
-            graph, chosen, out_dir = load(model), load_board(board or "nrf52840"), Path(scratch)
-        shape = graph.types[graph.inputs[0]].shape[1:]
-        inputs = np.random.default_rng(0).integers(-128, 128, (runs, *shape)).astype(np.int8)
-        result = measure(graph, chosen, out_dir, compiler=compiler or "zig", inputs=inputs)
+            graph, chosen = load_model(model), load_board(board or "nrf52840")
+        result = measure(graph, chosen, Path(scratch), compiler=compiler or "zig", optimise=optimise,
+                         inputs=sample_inputs(graph, runs), latency_limit_ms=limit_ms)  # fmt: skip
     if json:
         print_json(result.summary())
     else:
@@ -52,12 +57,16 @@ def command(
 
 def _show(result) -> None:  # noqa: ANN001 (typing it would import the simulator at start-up)
     rows = [
-        [x.name, x.op, x.variant, x.macs, x.cycles, f"{x.cycles_per_mac:.2f}" if x.macs else "", x.weight_bytes]
-        for x in result.layers
-    ]
-    print_table("", ["layer", "operator", "variant", "MACs", "cycles", "cycles/MAC", "weight bytes"], rows)
+        [x.name, x.op, x.variant, x.macs, x.cycles, f"{x.cycles_per_mac:.2f}" if x.macs else "", x.ram_bytes,
+         x.flash_bytes] for x in result.layers
+    ]  # fmt: skip
+    print_table("", ["layer", "operator", "variant", "MACs", "cycles", "cycles/MAC", "RAM", "flash"], rows)
     exact = "bit-exact" if result.exact else "NOT EXACT"
-    out.print(f"{result.model} on {result.board} ({result.compiler}): {exact} on {result.runs} inputs")
-    out.print(f"{result.cycles:,} cycles, {result.ms:.1f} ms, {result.macs:,} MACs")
-    out.print(f"RAM {result.ram_bytes:,} bytes (arena {result.arena_bytes:,}, stack {result.stack_bytes:,}); "
-              f"flash {result.flash_bytes:,} (weights {result.weight_bytes:,})")  # fmt: skip
+    out.print(f"{result.model} on {result.board} ({result.compiler} -{result.optimise}): {exact} on {result.runs} "
+              f"inputs; {result.cycles:,} cycles, {result.macs:,} MACs")  # fmt: skip
+    limit = result.latency_limit_ms
+    out.print(f"Time:  {result.ms:.1f} ms" + (f" of {limit:g} ms, the project's limit" if limit else ""))
+    out.print(usage_bar("RAM:", result.ram_bytes, result.board_ram_bytes)
+              + f": arena {result.arena_bytes:,}, stack {result.stack_bytes:,}")  # fmt: skip
+    out.print(usage_bar("Flash:", result.flash_bytes, result.board_flash_bytes)
+              + f": code {result.code_bytes:,}, weights {result.weight_bytes:,}")  # fmt: skip
