@@ -2,8 +2,8 @@
  * zero point and with their padding, and each plane is filtered on its own, in bands of rows.
  *
  * Rows and columns are those of the plane: the tensor's, or the other way round (`x_row` and `x_pixel` say which).
- * scratch: two planes of `pitch` bytes a row and (band - 1) * stride_rows + kernel_rows rows, aligned to words. Where
- * y lies exactly over x, a channel's place in a pixel is written only after it has been read. */
+ * scratch, aligned to words: two planes of `pitch` bytes a row and (band - 1) * stride_rows + kernel_rows rows, then
+ * what the kernel needs for its weights. Where y lies exactly over x, a channel's place in a pixel is written only after it has been read. */
 #ifndef TM_DEPTHWISE_H
 #define TM_DEPTHWISE_H
 
@@ -25,13 +25,14 @@ typedef struct {
     uint8_t kernel_rows, stride_rows, pad_rows, pad_columns;
     uint8_t band;
     uint8_t stream_words;  /* of one channel */
+    uint8_t chunks;        /* depthwise_wide.h; otherwise 1 */
     int8_t in_zero_point, out_zero_point;
     int8_t low, high;
 } tm_depthwise;
 
-/* Filters `rows` rows of one channel, the first of them output row `first`. */
+/* Filters `rows` rows of one channel, the first of them output row `first`; `room` is the end of scratch. */
 typedef void tm_depthwise_filter(const tm_depthwise *p, const int32_t *stream, const int16_t *plane, int8_t *y,
-                                 int32_t first, int32_t rows);
+                                 int32_t first, int32_t rows, uint32_t *room);
 
 /* Input rows [row, stop) of two channels to two planes. Rows outside the input become zero if `clear`, or are so. */
 static TM_SEPARATE void tm_depthwise_expand(const tm_depthwise *p, const int8_t *x, int32_t row, int32_t stop,
@@ -46,9 +47,8 @@ static TM_SEPARATE void tm_depthwise_expand(const tm_depthwise *p, const int8_t 
     while (row < stop) {
         int32_t rows = 1;
         if (row < 0 || row >= p->in_rows) {
-            for (int32_t i = 0; clear && i < row_elements; i += 2) {
-                tm_store_word(a + i, 0);
-                tm_store_word(b + i, 0);
+            if (clear) {
+                tm_depthwise_clear(a, b, row_elements / 2);
             }
         } else {
             const int32_t slot = row % p->in_ring;
@@ -65,13 +65,6 @@ static TM_SEPARATE void tm_depthwise_expand(const tm_depthwise *p, const int8_t 
     }
 }
 
-TM_INLINE void tm_depthwise_move(int16_t *to, const int16_t *from, int32_t count)
-{
-    for (int32_t i = 0; i < count; i += 2) {
-        tm_store_word(to + i, tm_load_word(from + i));
-    }
-}
-
 /* Output rows [first, stop) to y. */
 static TM_SEPARATE void tm_depthwise_run(const tm_depthwise *p, const int8_t *x, int8_t *y, void *scratch,
                                          int32_t first, int32_t stop, tm_depthwise_filter *filter)
@@ -81,9 +74,8 @@ static TM_SEPARATE void tm_depthwise_run(const tm_depthwise *p, const int8_t *x,
     const int32_t kept = p->kernel_rows > p->stride_rows ? p->kernel_rows - p->stride_rows : 0;
     int16_t *a = (int16_t *)scratch;
     int16_t *b = a + plane_elements;
-    for (int32_t i = 0; i < 2 * plane_elements; i += 2) {
-        tm_store_word(a + i, 0);
-    }
+    uint32_t *room = (uint32_t *)scratch + plane_elements;
+    tm_depthwise_clear(a, b, plane_elements / 2);
     const int32_t *stream = p->stream;
     for (int32_t c = 0; c < p->channels;) {
         const int32_t count = 2 - ((p->channels - c) & 1);
@@ -93,15 +85,13 @@ static TM_SEPARATE void tm_depthwise_run(const tm_depthwise *p, const int8_t *x,
             const int32_t top = row * p->stride_rows - p->pad_rows;
             const int32_t moved = there * row_elements;
             if (there > 0) {
-                const int32_t from = p->band * p->stride_rows * row_elements;
-                tm_depthwise_move(a, a + from, moved);
-                tm_depthwise_move(b, b + from, moved);
+                tm_depthwise_move(a, b, p->band * p->stride_rows * p->pitch, moved / 2);
             }
             tm_depthwise_expand(p, x + c, top + there, top + (rows - 1) * p->stride_rows + p->kernel_rows, a + moved,
                                 b + moved, p->band < stop - first);
-            filter(p, stream, a, out, row, rows);
+            filter(p, stream, a, out, row, rows, room);
             if (count == 2) {
-                filter(p, stream + p->stream_words, b, out + 1, row, rows);
+                filter(p, stream + p->stream_words, b, out + 1, row, rows, room);
             }
             out += rows * p->y_row;
         }

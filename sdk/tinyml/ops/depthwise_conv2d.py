@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -21,6 +22,7 @@ from tinyml.ops.window import Window
 Types = tuple[TensorType, ...]
 PORTABLE = "depthwise_conv2d_s8.h"
 DSP = "depthwise3x3.h"
+WIDE = "depthwise_wide.h"
 _MOST = 2**16 - 1  # bytes of a row that the kernels' uint16 holds
 
 
@@ -72,31 +74,32 @@ class DepthwiseConv2d:
         rows_bytes = max(w.in_w, w.out_w) * w.in_c
         if not isa.dsp or w.in_c != w.out_c or w.in_c < 2 or rows_bytes > _MOST or self.dilation != (1, 1):
             return (portable,)
-        if signed or not scale.fits_shifts or (w.kernel_h, w.kernel_w) != (3, 3) or w.stride_h > 255:
+        if not scale.fits_shifts or w.stride_h > 255:
             return (portable,)
-        found = []
+        found: list[Variant] = []
         for turned in (False, True):
-            planes = Planes.of(w, turned, 1)
-            if planes.stride_columns <= 2 and (not turned or planes.out_columns > w.out_w):
-                kinds = ("_fixed",) if scale.fits_fixed else ("_shifts",)
-                found += [self._planar(p, kind, scale.rounding) for p in planes.bands() for kind in kinds]
+            p = Planes.of(w, turned, signed or (w.kernel_h, w.kernel_w) != (3, 3), 1)
+            if p.fits and (not turned or p.out_columns > w.out_w):
+                found += [self._planar(band, scale, signed) for band in p.bands()]
         return (*found, portable)
 
-    def _planar(self, p: Planes, kind: str, rounding: Rounding) -> Variant:
-        name = f"depthwise3x3s{p.stride_columns}_s8_dsp{kind}_{rounding}"
-        return Variant(name, DSP, p.scratch_bytes, tile=(int(p.turned), p.band))
+    def _planar(self, p: Planes, scale: Scale, signed: bool) -> Variant:
+        size = f"{p.filter_columns}s{p.stride_columns}"
+        if p.wide:
+            name, file = f"depthwise_wide{size}_s8_dsp{'_signed' * signed}_{scale.rounding}", WIDE
+        else:
+            name, file = f"depthwise3x{size}_s8_dsp_{'fixed' if scale.fits_fixed else 'shifts'}_{scale.rounding}", DSP
+        return Variant(name, file, p.scratch_bytes, tile=(int(p.turned), p.band))
 
     def _planes(self, v: Variant, types: Types) -> Planes:
-        return Planes.of(self.window(*types[:2]), bool(v.tile[0]), v.tile[1])
+        return Planes.of(self.window(*types[:2]), bool(v.tile[0]), v.kernel_file == WIDE, v.tile[1])
 
     def _stream(self, v: Variant, types: Types, weights: Const, bias: Const) -> np.ndarray | None:
         scale = scaling.multipliers(types[0], types[1], self.out, types[1].shape[3], self.rounding)
-        rows = weights.data.reshape(types[1].shape[1:])
-        if v.tile[0]:
-            rows = rows.transpose(1, 0, 2)
+        kind = "wide" if v.kernel_file == WIDE else "fixed" if "_fixed" in v.name else "shifts"
         return depthwise_stream(
-            rows.reshape(-1, rows.shape[2]), bias.data, types[0].quant.zero_point, Scale.of(scale, self.rounding),
-            self.out.zero_point, "_fixed" in v.name,
+            self._planes(v, types).filter_taps(weights.data[0]), bias.data, types[0].quant.zero_point,
+            Scale.of(scale, self.rounding), self.out.zero_point, kind,
         )  # fmt: skip
 
     def admits(self, v: Variant, types: Types, weights: Const, bias: Const) -> bool:
@@ -108,9 +111,15 @@ class DepthwiseConv2d:
         macs = w.out_pixels * w.out_c * w.kernel_h * w.kernel_w
         if v.kernel_file == PORTABLE:
             return Cost(macs, timing.depthwise_portable(w), 400, x[1].size_bytes + 12 * w.out_c, 0)
-        cycles = timing.depthwise3x3(self._planes(v, x), w.out_c, "_fixed" in v.name)
+        p = self._planes(v, x)
+        cycles = self._cycles(v, p, w.out_c)
         cycles += timing.clamp_cycles(w.out_pixels * w.out_c, self.act_min, self.act_max)
-        return Cost(macs, cycles, 1100, w.out_c * stream_words(w.kernel_h * w.kernel_w) * 4, v.scratch_bytes)
+        return Cost(macs, cycles, 1100, w.out_c * stream_words(p.taps) * 4, v.scratch_bytes)
+
+    def _cycles(self, v: Variant, p: Planes, channels: int) -> int:
+        if p.wide:
+            return timing.depthwise_wide(p, channels, "_signed" in v.name)
+        return timing.depthwise3x3(p, channels, "_fixed" in v.name)
 
     def overlap(self, v: Variant, *x: TensorType) -> tuple[Overlap | None, ...]:
         in_place = v.kernel_file != PORTABLE and self._planes(v, x).may_lie_in_place()
@@ -132,11 +141,16 @@ class DepthwiseConv2d:
         if v.kernel_file == PORTABLE:
             scaling.portable_kernel_c(w, symbol, "tm_depthwise_conv2d_s8", self.rounding)
             return
-        stride = int(v.name.startswith("depthwise3x3s2")) + 1
-        flags = f"{stride}, {int('_fixed' in v.name)}, {int('_double' in v.name)}"
+        columns, stride = re.search(r"(\d)s(\d)_s8", v.name).groups()
+        flags = [stride, int("_fixed" in v.name), int("_double" in v.name)]
+        call = "tm_depthwise3x3_filter(p, stream, plane, y, rows"
+        if v.kernel_file == WIDE:
+            flags = [columns, stride, int("_signed" in v.name), int("_double" in v.name)]
+            call = "tm_depthwise_wide_filter(p, stream, plane, y, first, rows, room"
         w.line(f"static TM_SEPARATE void {symbol}_filter(const tm_depthwise *p, const int32_t *stream,")
-        with w.block("    const int16_t *plane, int8_t *y, TM_UNUSED int32_t first, int32_t rows)"):
-            w.line(f"tm_depthwise3x3_filter(p, stream, plane, y, rows, {flags});")
+        w.line("    const int16_t *plane, int8_t *y, TM_UNUSED int32_t first, int32_t rows,")
+        with w.block("    TM_UNUSED uint32_t *room)"):
+            w.line(f"{call}, {', '.join(map(str, flags))});")
         w.line()
         w.line(f"static TM_SEPARATE void {symbol}(const tm_depthwise *p, const int8_t *x, int8_t *y,")
         with w.block("    void *scratch, int32_t first, int32_t stop)"):
@@ -148,7 +162,7 @@ class DepthwiseConv2d:
     def row_cycles(self, v: Variant, *x: TensorType) -> int:
         """Every row fills the planes anew."""
         w = self.window(x[0], x[1])
-        return timing.depthwise3x3(replace(self._planes(v, x), band=1), w.out_c, "_fixed" in v.name)
+        return self._cycles(v, replace(self._planes(v, x), band=1), w.out_c)
 
     def params_c(self, v: Variant, types: Types, in_ring: int, consts: tuple[str, ...]) -> tuple[str, str]:
         """(C type, initialiser) of the SIMD kernels' parameters; `in_ring` rows are in the input's buffer."""
@@ -158,7 +172,7 @@ class DepthwiseConv2d:
             x_steps, y_steps, in_ring = x_steps[::-1], y_steps[::-1], p.in_rows
         values = (
             consts[0], w.in_c, p.in_rows, p.in_columns, p.out_columns, *x_steps, *y_steps, in_ring, p.pitch,
-            p.kernel_rows, p.stride_rows, p.pad_rows, p.pad_columns, p.band, stream_words(w.kernel_h * w.kernel_w),
+            p.kernel_rows, p.stride_rows, p.pad_rows, p.pad_columns, p.band, stream_words(p.taps), p.chunks,
             types[0].quant.zero_point, self.out.zero_point, self.act_min, self.act_max,
         )  # fmt: skip
         return "tm_depthwise", "{" + ", ".join(map(str, values)) + "}"

@@ -24,6 +24,8 @@ TM_INLINE uint32_t tm_load_half(const void *p)
     return value;
 }
 
+/* tm_depthwise_clear: zeros to `words` (at least one) of both planes. tm_depthwise_move: as many to a and b from
+ * `from_bytes` behind them. */
 #if defined(__ARM_FEATURE_DSP)
 #include "depthwise_expand_armv7em.h"
 #else

@@ -37,4 +37,25 @@ TM_INLINE void tm_depthwise_expand_cells(const tm_depthwise_cells *cells)
 
 #undef TM_DW_CELLS
 
+/* Loops in assembly, because compilers would call memset and memcpy. */
+TM_INLINE void tm_depthwise_clear(int16_t *a, int16_t *b, int32_t words)
+{
+    __asm__ volatile("1:\n str %3, [%0], #4\n str %3, [%1], #4\n subs %2, %2, #1\n bne 1b\n"
+                     : "+r"(a), "+r"(b), "+r"(words)
+                     : "r"(0)
+                     : "cc", "memory");
+}
+
+TM_INLINE void tm_depthwise_move(int16_t *a, int16_t *b, int32_t from_bytes, int32_t words)
+{
+    const int16_t *from_a = a + from_bytes / 2;
+    const int16_t *from_b = b + from_bytes / 2;
+    int32_t one, other;
+    __asm__ volatile("1:\n ldr %5, [%2], #4\n ldr %6, [%3], #4\n str %5, [%0], #4\n str %6, [%1], #4\n"
+                     "subs %4, %4, #1\n bne 1b\n"
+                     : "+r"(a), "+r"(b), "+r"(from_a), "+r"(from_b), "+r"(words), "=&r"(one), "=&r"(other)
+                     :
+                     : "cc", "memory");
+}
+
 #endif

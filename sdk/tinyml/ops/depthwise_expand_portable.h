@@ -19,4 +19,20 @@ TM_INLINE void tm_depthwise_expand_cells(const tm_depthwise_cells *cells)
     }
 }
 
+TM_INLINE void tm_depthwise_clear(int16_t *a, int16_t *b, int32_t words)
+{
+    for (int32_t i = 0; i < 2 * words; i++) {
+        a[i] = 0;
+        b[i] = 0;
+    }
+}
+
+TM_INLINE void tm_depthwise_move(int16_t *a, int16_t *b, int32_t from_bytes, int32_t words)
+{
+    for (int32_t i = 0; i < 2 * words; i++) {
+        a[i] = a[i + from_bytes / 2];
+        b[i] = b[i + from_bytes / 2];
+    }
+}
+
 #endif

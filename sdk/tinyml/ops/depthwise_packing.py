@@ -55,9 +55,13 @@ def stream_words(taps: int) -> int:
 
 
 def depthwise_stream(
-    weights: np.ndarray, bias: np.ndarray, in_zero_point: int, scale: Scale, out_zero_point: int, fixed: bool
+    weights: np.ndarray, bias: np.ndarray, in_zero_point: int, scale: Scale, out_zero_point: int, kind: str
 ) -> np.ndarray | None:
-    """The int32 stream of weights int8 [taps, C] and bias int32 [C]; None where a constant does not fit."""
+    """The int32 stream of weights int8 [taps, C] and bias int32 [C]; None where a constant does not fit.
+
+    `kind`: "fixed" or "shifts" as above, or "wide", whose sums are scaled by 4 at the end.
+    """
+    fixed = kind == "fixed"
     weights, bias = weights.astype(np.int64), bias.astype(np.int64)
     reach = max(127 - in_zero_point, in_zero_point + 128) * np.abs(weights).sum(axis=0)
     real = scale.multiplier * np.exp2(-31.0 - scale.n)
@@ -75,7 +79,7 @@ def depthwise_stream(
         if constants is None:
             return None
         shift[chosen] = constants.right
-    return _words(weights, bias << bits, scale.multiplier, bits if fixed else shift)
+    return _words(weights, bias << (0 if kind == "wide" else bits), scale.multiplier, bits if fixed else shift)
 
 
 def _words(weights: np.ndarray, bias: np.ndarray, multiplier: np.ndarray, shift: np.ndarray) -> np.ndarray:

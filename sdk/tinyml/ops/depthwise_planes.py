@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from tinyml.ops.window import Window
 
 _SCRATCH_STEPS = (2048, 1024, 440)  # bytes that the narrower bands keep to
+CHUNK = 6
+_MOST = 2**16 - 1  # fits the kernels' uint16
 _MOST_BAND = 255  # fits the kernels' uint8
 
 
@@ -29,20 +33,51 @@ class Planes:
     stride_columns: int
     pad_rows: int
     pad_columns: int
+    wide: bool
     band: int
 
     @classmethod
-    def of(cls, w: Window, turned: bool, band: int) -> Planes:
+    def of(cls, w: Window, turned: bool, wide: bool, band: int) -> Planes:
+        """`wide`: for the kernels of depthwise_wide.h, else those of depthwise3x3.h."""
         pairs = ((w.in_h, w.in_w), (w.out_h, w.out_w), (w.kernel_h, w.kernel_w), (w.stride_h, w.stride_w),
                  (w.pad_top, w.pad_left))  # fmt: skip
-        return cls(turned, *(size for pair in pairs for size in (pair[::-1] if turned else pair)), band)
+        return cls(turned, *(size for pair in pairs for size in (pair[::-1] if turned else pair)), wide, band)
+
+    @property
+    def chunks(self) -> int:
+        """What a kernel row too long for the kernels is cut into."""
+        long = self.kernel_rows == 1 and self.kernel_columns > 7
+        return -(-self.kernel_columns // CHUNK) if long else 1
+
+    @property
+    def filter_columns(self) -> int:
+        """Columns of a kernel row, or of a chunk, as the kernel sees them: filled up with zeros to an odd number."""
+        return 7 if self.chunks > 1 else max(3, self.kernel_columns | 1)
+
+    @property
+    def taps(self) -> int:
+        """Weights of a channel in the stream."""
+        return self.filter_columns * self.kernel_rows * self.chunks
+
+    @property
+    def fits(self) -> bool:
+        """Whether there are kernels for this, and their struct holds it."""
+        columns = self.filter_columns <= 7 and self.stride_columns <= 2
+        return columns and self.pitch <= _MOST and max(self.kernel_rows, self.taps // 4 + 4) <= 255
+
+    def filter_taps(self, weights: np.ndarray) -> np.ndarray:
+        """[taps, C] as the kernels read them, from weights [kernel height, kernel width, C]."""
+        rows = weights.transpose(1, 0, 2) if self.turned else weights
+        if self.chunks > 1:
+            rows = _fill(rows, self.chunks * CHUNK).reshape(self.chunks, CHUNK, -1)
+        return _fill(rows, self.filter_columns).reshape(self.taps, -1)
 
     @property
     def pitch(self) -> int:
-        """Bytes of a row: as far as steps of four outputs and then of two read, whole words."""
-        fours, twos = divmod(self.out_columns, 4)
-        steps = self.stride_columns * (4 * fours + 2 * -(-twos // 2))
-        return 2 * steps + 4 * ((self.kernel_columns - 1) // 2)
+        """Bytes of a row: as far as steps of four outputs (and then of two, unless wide) read, whole words."""
+        step = 4 if self.wide else 2
+        outputs = step * -(-self.out_columns // step)
+        return 2 * (outputs * self.stride_columns + self.filter_columns - 1 + CHUNK * (self.chunks - 1))
 
     @property
     def rows(self) -> int:
@@ -50,8 +85,9 @@ class Planes:
 
     @property
     def scratch_bytes(self) -> int:
-        """Two planes."""
-        return 2 * self.rows * self.pitch
+        """Two planes, and the weights of one channel for the wide kernels."""
+        words = self.filter_columns - 1 if self.stride_columns == 1 else (self.filter_columns + 1) // 2
+        return 2 * self.rows * self.pitch + self.wide * 4 * words * self.kernel_rows * self.chunks
 
     def bands(self) -> Iterator[Planes]:
         """The whole height, then bands of about equal height that keep scratch small, then single rows."""
@@ -79,3 +115,10 @@ class Planes:
                 return False
         read = ((self.out_rows - 1) * self.stride_rows + self.kernel_rows - self.pad_rows) * self.in_columns
         return read >= min(self.out_rows * self.out_columns, self.in_rows * self.in_columns)
+
+
+def _fill(rows: np.ndarray, columns: int) -> np.ndarray:
+    """[R, columns, C] with zeros behind the rows of [R, at most `columns`, C]."""
+    filled = np.zeros((rows.shape[0], columns, rows.shape[2]), rows.dtype)
+    filled[:, : rows.shape[1]] = rows
+    return filled

@@ -67,6 +67,23 @@ def depthwise3x3(p: Planes, channels: int, fixed: bool) -> int:
     return int(100 + p.scratch_bytes / 4 * 3 + channels * (p.out_rows * row + bands * 180 + expand / 2))
 
 
+_WIDE_ROW = {(3, 1): 20, (5, 1): 28, (7, 1): 39, (3, 2): 23, (5, 2): 29, (7, 2): 38}
+
+
+def depthwise_wide(p: Planes, channels: int, signed: bool) -> int:
+    """`signed`: negative results are rounded away from zero."""
+    bands = _up(p.out_rows, p.band)
+    kept = max(0, p.kernel_rows - p.stride_rows)
+    fours = _up(p.out_columns, 4)
+    tops = [r * p.stride_rows - p.pad_rows for r in range(p.out_rows)]
+    kernel_rows = p.chunks * sum(min(p.in_rows - top, p.kernel_rows) - max(0, -top) for top in tops)
+    outputs = kernel_rows * fours * _WIDE_ROW[p.filter_columns, p.stride_columns] + p.out_rows * fours * (50 + 8 * signed)
+    expand = p.in_rows * (20 + 5 * p.in_columns) + (bands - 1) * kept * p.pitch
+    fill = 20 + 4 * p.filter_columns
+    return int(100 + p.scratch_bytes / 4 * 3
+               + channels * (outputs + 65 * p.out_rows + bands * (120 + fill * p.kernel_rows * p.chunks) + expand / 2))
+
+
 def depthwise_portable(w: Window) -> int:
     return int(w.out_pixels * w.out_c * (7.5 + 14.4 * w.kernel_h * w.kernel_w))
 
