@@ -45,22 +45,22 @@ class HostModel:
             function = getattr(self._library, f"{self.compiled.prefix}_{side}{f'_{index}' if index else ''}")
             function.argtypes, function.restype = [ctypes.c_void_p], ctypes.c_void_p
             offset = function(self._arena.ctypes.data) - self._arena.ctypes.data
-            views.append(self._arena[offset : offset + kind.size_bytes].view(np.int8))
+            views.append(self._arena[offset : offset + kind.size_bytes].view(kind.dtype))
         return views
 
     def invoke(self, *inputs: np.ndarray) -> np.ndarray | tuple[np.ndarray, ...]:
-        """int8 [N, ...] to int8 [N, ...], every item of the batch in turn; a tuple if there are several outputs.
+        """[N, ...] to [N, ...] in the graph's types, every item of the batch in turn; a tuple of several outputs.
 
         Raises: ProjectError for a wrong shape, or when a guard word was overwritten.
         """
         kinds = self.compiled.input_types
         inputs = tuple(np.asarray(x) for x in inputs)
         found = [f"{x.dtype.name}{list(x.shape[1:])}" for x in inputs]
-        expected = [f"int8{list(k.shape[1:])}" for k in kinds]
+        expected = [f"{k.dtype}{list(k.shape[1:])}" for k in kinds]
         if found != expected or len({len(x) for x in inputs}) != 1:
             raise ProjectError(f"the network takes batches of {', '.join(expected)}, not {', '.join(found)}")
         count = len(inputs[0])
-        results = tuple(np.empty((count, *k.shape[1:]), np.int8) for k in self.compiled.output_types)
+        results = tuple(np.empty((count, *k.shape[1:]), k.dtype) for k in self.compiled.output_types)
         for item in range(count):
             if self.compiled.guard_bytes:
                 self._arena[:] = _GUARD
