@@ -55,6 +55,7 @@ class LayerInfo:
     out_offset: int
     scratch_bytes: int
     ram_bytes: int  # of the arena, in use while it runs
+    step: str  # of the plan, in which it runs: its own name, or that of its chain
     calls: int = 1  # of its function in one inference: rows, where layers run row by row
 
 
@@ -134,7 +135,8 @@ def _layer_infos(program: Program) -> tuple[LayerInfo, ...]:
     seen: set[str] = set()
     steps: dict[str, int] = {}  # by layer, or by the chain that it belongs to
     for layer in program.layers:
-        step = steps.setdefault(layer.chain.name if layer.chain else layer.node.name, len(steps))
+        step = layer.chain.name if layer.chain else layer.node.name
+        steps.setdefault(step, len(steps))
         shared = layer.cost.code_bytes if layer.kernel not in seen else 0
         seen.add(layer.kernel)
         kind, cycles, calls = program.graph.types[layer.node.outputs[0]], layer.cost.cycles, 1
@@ -145,7 +147,7 @@ def _layer_infos(program: Program) -> tuple[LayerInfo, ...]:
             layer.node.name, layer.symbol, layer.node.op.ir_name, layer.variant.name, layer.cost.macs,
             cycles, LAYER_CODE_BYTES + shared, layer.weight_bytes, program.places[layer.reads[0]].offset,
             program.places[layer.node.outputs[0]].offset, layer.variant.scratch_bytes,
-            program.schedule.plan.bytes_used(step), calls,
+            program.schedule.plan.bytes_used(steps[step]), step, calls,
         ))  # fmt: skip
     return tuple(infos)
 

@@ -53,12 +53,7 @@ class HostModel:
 
         Raises: ProjectError for a wrong shape, or when a guard word was overwritten.
         """
-        kinds = self.compiled.input_types
-        inputs = tuple(np.asarray(x) for x in inputs)
-        found = [f"{x.dtype.name}{list(x.shape[1:])}" for x in inputs]
-        expected = [f"{k.dtype}{list(k.shape[1:])}" for k in kinds]
-        if found != expected or len({len(x) for x in inputs}) != 1:
-            raise ProjectError(f"the network takes batches of {', '.join(expected)}, not {', '.join(found)}")
+        inputs = self._checked(inputs)
         count = len(inputs[0])
         results = tuple(np.empty((count, *k.shape[1:]), k.dtype) for k in self.compiled.output_types)
         for item in range(count):
@@ -72,6 +67,14 @@ class HostModel:
             if self.compiled.guard_bytes:
                 self._check_guards()
         return results[0] if len(results) == 1 else results
+
+    def _checked(self, inputs: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
+        inputs = tuple(np.asarray(x) for x in inputs)
+        found = [f"{x.dtype.name}{list(x.shape[1:])}" for x in inputs]
+        expected = [f"{k.dtype}{list(k.shape[1:])}" for k in self.compiled.input_types]
+        if found != expected or len({len(x) for x in inputs}) != 1:
+            raise ProjectError(f"the network takes batches of {', '.join(expected)}, not {', '.join(found)}")
+        return inputs
 
     def tap(self, value: str) -> np.ndarray:
         """A computed tensor of the last item that ran, by its name in the graph (compile with `taps=True`)."""

@@ -17,7 +17,7 @@ from tinyml.compiler.plan_greedy import greedy
 from tinyml.compiler.plan_problem import WORD, Problem, Step, words_of
 from tinyml.compiler.plan_sweep import events, gaps, sweep
 
-__all__ = ["ARENA_ALIGN", "TENSOR_ALIGN", "Placement", "Plan", "Step", "bytes_needed", "plan_memory"]
+__all__ = ["ARENA_ALIGN", "TENSOR_ALIGN", "Access", "Placement", "Plan", "Step", "bytes_needed", "plan_memory"]
 
 TENSOR_ALIGN = WORD
 ARENA_ALIGN = 16
@@ -48,12 +48,22 @@ class Placement:
 
 
 @dataclass(frozen=True)
+class Access:
+    """What one step may touch: (begin, end) byte ranges of the arena. What it may write it may read too."""
+
+    reads: tuple[tuple[int, int], ...]
+    writes: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
 class Plan:
-    """Where everything lies. `lower_bound_bytes`: no plan of these steps in this order can be smaller."""
+    """Where everything lies while `steps` run. `lower_bound_bytes`: no plan of these steps in this order can be
+    smaller."""
 
     arena_bytes: int
     lower_bound_bytes: int
     placements: tuple[Placement, ...]
+    steps: tuple[Step, ...] = ()
 
     def __getitem__(self, name: str) -> Placement:
         return self._by_name[name]
@@ -80,6 +90,14 @@ class Plan:
             total += max(0, high - max(low, reach))
             reach = max(reach, high)
         return total
+
+    def access(self, step: int) -> Access:
+        """The bytes that `step` may touch: its tensors and its scratch."""
+        reads = [self[name] for name in dict.fromkeys(self.steps[step].reads)]
+        writes = [self[name] for name in dict.fromkeys(self.steps[step].writes)]
+        scratch = self.scratch(self.steps[step].name)
+        return Access(tuple((p.offset, p.end) for p in reads),
+                      tuple((p.offset, p.end) for p in (*writes, *([scratch] if scratch else []))))  # fmt: skip
 
     def scratch(self, step_name: str) -> Placement | None:
         """The scratch of a step, if it has any."""
@@ -122,7 +140,7 @@ def plan_memory(
         size, name = steps[number].scratch_bytes, f"scratch {steps[number].name}"
         placements.append(Placement(name, (base + free) * WORD, size, number, number, "scratch"))
     used = max((p.end for p in placements), default=0)
-    return Plan(_arena_bytes(words_of(used)), (base + bound) * WORD, tuple(placements))
+    return Plan(_arena_bytes(words_of(used)), (base + bound) * WORD, tuple(placements), tuple(steps))
 
 
 def _smallest(problem: Problem, bound: int) -> tuple[list[int], int, int]:
@@ -175,7 +193,7 @@ def _stacked(
     for name, size, kind in items:
         placements.append(Placement(name, at, size, 0, max(0, len(steps) - 1), kind))
         at += words_of(size) * WORD + guard_bytes
-    return Plan(_arena_bytes(words_of(at)), _arena_bytes(problem.lower_bound()), tuple(placements))
+    return Plan(_arena_bytes(words_of(at)), _arena_bytes(problem.lower_bound()), tuple(placements), tuple(steps))
 
 
 def _arena_bytes(words: int) -> int:

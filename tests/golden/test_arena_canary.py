@@ -1,0 +1,93 @@
+"""Optimised builds, with all overlaps, touch only what their plan gave them; falsified plans and kernels are found."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import bare_board
+import numpy as np
+import pytest
+from networks import NetworkBuilder, ds_cnn, random_input
+
+from tinyml.board import Isa
+from tinyml.compiler import Compiled, compile_graph
+from tinyml.compiler.arena_canary import ArenaCanary
+from tinyml.compiler.plan import Plan
+from tinyml.errors import ProjectError
+from tinyml.ir.graph import Graph
+from tinyml.ir.interpret import interpret
+from tinyml.ir.tensor import QuantParams
+from tinyml.ops import Add
+
+
+def residual() -> Graph:
+    """Two inverted residual blocks between a first layer and a classifier."""
+    net = NetworkBuilder("residual", 5)
+    x = net.conv(net.input((1, 20, 16, 3)), 8, (3, 3), (2, 2), (0, 1, 0, 1))
+    for index in range(2):
+        y = net.conv(net.depthwise(net.conv(x, 24)), 8)
+        scale = 2 * net.graph.types[x].quant.scale
+        x = net.graph.add(f"add_{index}", Add(QuantParams((scale,), -128)), x, y)
+    return net.classify(x, 5)
+
+
+GRAPHS = {"kws": ds_cnn(3), "odd": ds_cnn(4, shape=(23, 17), channels=7, kernel=(5, 5)), "residual": residual()}
+ISAS = {"portable": Isa("host"), "simd": bare_board.cortex_m4().isa}
+
+
+@pytest.fixture(params=GRAPHS)
+def graph(request: pytest.FixtureRequest) -> Graph:
+    return GRAPHS[request.param]
+
+
+def overlapped(plan: Plan) -> list[str]:
+    """Steps whose output lies over their input."""
+    found = []
+    for step in plan.steps:
+        target = plan[step.writes[0]]
+        if any(plan[r].offset < target.end and target.offset < plan[r].end for r in step.reads):
+            found.append(step.name)
+    return found
+
+
+@pytest.mark.parametrize("isa", ISAS.values(), ids=ISAS)
+def test_no_kernel_touches_what_is_not_its_own(graph: Graph, isa: Isa) -> None:
+    compiled, x = compile_graph(graph, isa), random_input(graph, seed=1, batch=3)
+    if isa.dsp:
+        assert overlapped(compiled.plan)
+    np.testing.assert_array_equal(ArenaCanary(compiled).invoke(x), interpret(graph, x)[0])
+
+
+def moved(compiled: Compiled, name: str, by: int) -> Compiled:
+    """With a plan that says `name` lies `by` bytes higher than the C puts it."""
+    places = [replace(p, offset=p.offset + by) if p.name == name else p for p in compiled.plan.placements]
+    return replace(compiled, plan=replace(compiled.plan, placements=tuple(places)))
+
+
+@pytest.fixture(scope="module")
+def simd() -> Compiled:
+    return compile_graph(GRAPHS["residual"], ISAS["simd"])
+
+
+def test_a_write_outside_the_plan_is_found(simd: Compiled) -> None:
+    step = simd.plan.steps[1]
+    falsified = moved(simd, step.writes[0], 16)
+    with pytest.raises(ProjectError, match=f"`{step.name}` wrote to byte"):
+        ArenaCanary(falsified).invoke(random_input(GRAPHS["residual"]))
+
+
+def test_a_read_of_dead_memory_is_found(simd: Compiled) -> None:
+    """The plan forgets that what goes around a block is read at its end."""
+    skip = next(p for p in simd.plan.placements if p.last_step - p.first_step > 1)
+    places = [replace(p, last_step=p.first_step + 1) if p is skip else p for p in simd.plan.placements]
+    falsified = replace(simd, plan=replace(simd.plan, placements=tuple(places)))
+    with pytest.raises(ProjectError, match="read memory that holds nothing for it"):
+        ArenaCanary(falsified).invoke(random_input(GRAPHS["residual"]))
+
+
+def test_a_scratch_that_is_too_small_is_found(simd: Compiled) -> None:
+    scratch = next(p for p in simd.plan.placements if p.kind == "scratch")
+    places = [replace(p, size=4) if p is scratch else p for p in simd.plan.placements]
+    falsified = replace(simd, plan=replace(simd.plan, placements=tuple(places)))
+    with pytest.raises(ProjectError, match=f"`{scratch.name.removeprefix('scratch ')}` wrote to byte"):
+        ArenaCanary(falsified).invoke(random_input(GRAPHS["residual"]))
