@@ -28,7 +28,14 @@ from tinyml.ops.window import Window
 Types = tuple[TensorType, ...]
 PORTABLE = "conv2d_s8.h"
 DSP = "conv2d_s8_dsp.h"
+_MOST_ROWS = 16  # TM_CONV2D_MOST_ROWS
 _SHORT_RUN = 16  # kernel rows of fewer bytes are copied by unrolled code of their own
+_STRIP_GROUPS = 16  # TM_CONV2D_STRIP_GROUPS
+
+
+def _pixels_together(w: Window) -> int:
+    """Pixels that the 1x1 kernel expands at once."""
+    return 3 * max(1, _STRIP_GROUPS // groups_of(w.taps))
 
 
 def _together(v: Variant) -> int:
@@ -81,7 +88,7 @@ class Conv2d:
         portable = Variant(f"conv2d_s8_{self.rounding}", PORTABLE)
         w = self.window(x[0], x[1])
         scale = scaling.multipliers(x[0], x[1], self.out, w.out_c, self.rounding)
-        if not isa.dsp or w.dilation_w != 1 or max(w.kernel_h, w.kernel_w) > 255 or not self._scalable(x):
+        if not isa.dsp or w.dilation_w != 1 or w.kernel_h > _MOST_ROWS or w.kernel_w > 255 or not self._scalable(x):
             return (portable,)
         signed = needs_negative_fix(self.rounding, scale.shift, self.act_min, self.out.zero_point)
         ending = "_signed" * signed + "_clamped" * ((self.act_min, self.act_max) != (-128, 127))
@@ -89,11 +96,12 @@ class Conv2d:
         if w.is_pointwise or w.is_one_window:
             found.append(Variant(f"conv2d_pixels_s8_dsp{ending}", DSP))
         if w.out_c > 1 and w.is_pointwise:
-            found.append(Variant(f"conv2d_1x1_s8_dsp{ending}", DSP, 24 * groups_of(w.taps)))
+            scratch_bytes = 8 * groups_of(w.taps) * _pixels_together(w)
+            found.append(Variant(f"conv2d_1x1_s8_dsp{ending}", DSP, scratch_bytes))
         elif w.out_c > 1:
-            run = w.kernel_w * w.in_c
-            shape = "_words" * (run % 4 == 0) + f"_run{run}" * (run < _SHORT_RUN)
-            found.append(Variant(f"conv2d{shape}_s8_dsp{ending}", DSP, 36 * groups_of(w.taps)))
+            run, columns = w.kernel_w * w.in_c, w.in_c % 4 == 0
+            shape = "_columns" * columns + f"_run{run}" * (run < _SHORT_RUN and not columns)
+            found.append(Variant(f"conv2d{shape}_s8_dsp{ending}", DSP, 24 * groups_of(w.taps)))
         return tuple(reversed(found))
 
     def _scalable(self, x: tuple[TensorType, ...]) -> bool:
@@ -101,14 +109,15 @@ class Conv2d:
         scale = scaling.multipliers(x[0], x[1], self.out, x[1].shape[0], self.rounding)
         return scalable(scale, self.rounding, self.out.zero_point)
 
-    def _constants(self, types: Types, weights: Const, bias: Const) -> StreamConstants | None:
-        rows = weights.data.reshape(types[1].shape[0], -1)
+    def _constants(self, rows: np.ndarray, types: Types, bias: Const) -> StreamConstants | None:
+        """For weights [channels, taps] in the order in which a kernel takes its taps."""
         scale = scaling.multipliers(types[0], types[1], self.out, len(rows), self.rounding)
         return stream_constants(rows, bias, types[0].quant.zero_point, scale, self.rounding, self.out.zero_point)
 
     def admits(self, v: Variant, types: Types, weights: Const, bias: Const) -> bool:
         """Whether the variant holds these very weights: the SIMD kernels' sums are 256 times larger."""
-        return v.kernel_file == PORTABLE or self._constants(types, weights, bias) is not None
+        rows = weights.data.reshape(types[1].shape[0], -1)
+        return v.kernel_file == PORTABLE or self._constants(rows, types, bias) is not None
 
     def cost(self, v: Variant, *x: TensorType) -> Cost:
         w = self.window(x[0], x[1])
@@ -123,15 +132,17 @@ class Conv2d:
         w = self.window(x[0], x[1])
         if v.kernel_file == PORTABLE or "pixels" in v.name:
             return (None,)
-        return (w.overlap_of_tiles(3),)
+        return (w.overlap_of_tiles(_pixels_together(w) if "1x1" in v.name else 3),)
 
     def rows_needed(self, out_rows: Range, *x: TensorType) -> tuple[Range, ...]:
         return (self.window(x[0], x[1]).rows_needed(out_rows),)
 
     def pack(self, v: Variant, types: Types, weights: Const, bias: Const) -> tuple[Packed, ...]:
         if v.kernel_file == DSP:
-            rows = weights.data.reshape(types[1].shape[0], -1)
-            return (Packed("stream", gemm_stream(rows, self._constants(types, weights, bias), _together(v))),)
+            order = (0, 2, 1, 3) if "columns" in v.name else (0, 1, 2, 3)  # the kernel goes by columns
+            rows = weights.data.transpose(order).reshape(types[1].shape[0], -1)
+            constants = self._constants(rows, types, bias)
+            return (Packed("stream", gemm_stream(rows, constants, _together(v))),)
         scale = scaling.multipliers(types[0], types[1], self.out, types[1].shape[0], self.rounding)
         return (
             Packed("weights", weights.data), Packed("bias", bias.data),
@@ -147,10 +158,12 @@ class Conv2d:
         with w.block("    TM_UNUSED void *scratch, int32_t first, int32_t stop)"):
             if "pixels" in v.name:
                 w.line(f"tm_conv2d_pixels_s8_dsp(p, x, y, first, stop, {flags[0]}, {flags[1]});")
+            elif "1x1" in v.name:
+                w.line(f"tm_conv2d_1x1_s8_dsp(p, x, y, scratch, first, stop, {flags[0]}, {flags[1]});")
             else:
                 run = re.search(r"_run(\d+)", v.name)
-                flags = [int("1x1" in v.name), int("words" in v.name), int(run[1]) if run else 0, *flags]
-                w.line(f"tm_conv2d_s8_dsp(p, x, y, scratch, first, stop, {', '.join(map(str, flags))});")
+                shape = f"{int('columns' in v.name)}, {int(run[1]) if run else 0}"
+                w.line(f"tm_conv2d_s8_dsp(p, x, y, scratch, first, stop, {shape}, {flags[0]}, {flags[1]});")
 
     def runs_by_rows(self, v: Variant) -> bool:
         return v.kernel_file == DSP

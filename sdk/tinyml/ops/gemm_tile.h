@@ -1,7 +1,7 @@
 /* The inner tile of convolutions as a matrix product: three pixels times pairs of output channels.
  *
- * columns: for every group of four taps six words, written by gemm_expand.h: the word `low` of the three pixels, then
- *   the word `both` of the three.
+ * windows: for every group of four taps the two words of gemm_expand.h; the window of the second pixel starts `pitch`
+ *   bytes behind that of the first, the third's another `pitch` behind. Windows may overlap.
  * stream: for every pair of output channels two biases, then per group one word of either channel's four weights,
  *   then the multiplier and the packed scale of the first and of the second. Written by gemm_packing.py, which
  *   explains the arithmetic: accumulators are 256 times the sum of products.
@@ -18,13 +18,14 @@
 /* The assembly reads the members in this order. Pixels that are not wanted get the place of the one before them: the
  * third is stored first. */
 typedef struct {
-    const uint32_t *columns; /* less 24 bytes for each group that the first round leaves out */
-    int8_t *y;               /* first pixel, first channel */
-    int32_t second, third;   /* bytes from the first pixel to the others */
-    const int32_t *stream;
+    const uint32_t *windows;
+    const uint32_t *windows_end; /* of the first pixel */
+    int32_t pitch;
+    int32_t skipped; /* groups left out of the first round of TM_GEMM_UNROLL */
+    int8_t *y;       /* first pixel, first channel */
+    int32_t second, third; /* bytes from the first pixel to the others */
     const int32_t *stream_end;
-    int32_t rounds;  /* rounds of TM_GEMM_UNROLL groups, less one */
-    int32_t skipped; /* groups left out of the first round */
+    const int32_t *stream;
 } tm_gemm_tile;
 
 #if defined(__ARM_FEATURE_DSP)

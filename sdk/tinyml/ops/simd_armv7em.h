@@ -33,14 +33,6 @@ static inline uint32_t tm_sxtb16_ror8(uint32_t a)
     return result;
 }
 
-/* Bytes 0 and 2 as a pair. */
-static inline uint32_t tm_uxtb16(uint32_t a)
-{
-    uint32_t result;
-    __asm__("uxtb16 %0, %1" : "=r"(result) : "r"(a));
-    return result;
-}
-
 /* Both halves of acc plus bytes 0 and 2 of a, sign extended; halves wrap. */
 static inline uint32_t tm_sxtab16(uint32_t acc, uint32_t a)
 {

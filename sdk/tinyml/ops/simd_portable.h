@@ -34,11 +34,6 @@ static inline uint32_t tm_sxtb16_ror8(uint32_t a)
     return tm_sxtb16((a >> 8) | (a << 24));
 }
 
-static inline uint32_t tm_uxtb16(uint32_t a)
-{
-    return a & 0x00FF00FFU;
-}
-
 static inline uint32_t tm_sxtab16(uint32_t acc, uint32_t a)
 {
     const uint32_t extended = tm_sxtb16(a);
