@@ -51,7 +51,7 @@ def single_exact_below(real: float) -> int:
     return _single_multiplier(real)[2]
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=2**16)
 def _single_multiplier(real: float) -> tuple[int, int, int]:
     """(multiplier, left shift, magnitude of accumulators below which the result is exact).
 

@@ -29,19 +29,24 @@ class Borders:
 def find_borders(model: Model) -> Borders:
     """Raises: ModelError for float or uint8 borders without (one) QUANTIZE or DEQUANTIZE next to them."""
     inputs, outputs, left_out, equal = [], [], set(), {}
+    all_readers: dict[int, list[Operator]] = {}
+    for operator in model.operators:
+        for index in set(operator.inputs):
+            all_readers.setdefault(index, []).append(operator)
+    writers = {index: operator for operator in reversed(model.operators) for index in operator.outputs}
     for index in model.inputs:
         tensor = model.tensors[index]
         if tensor.dtype == "int8":
             inputs.append(index)
             continue
-        readers = [o for o in model.operators if index in o.inputs]
+        readers = all_readers.get(index, [])
         targets = _quantized(model, tensor, readers)
         inputs.append(targets[0])
         equal |= dict.fromkeys(targets[1:], targets[0])
         left_out |= {o.index for o in readers}
     for index in model.outputs:
         tensor = model.tensors[index]
-        writer = next((o for o in model.operators if index in o.outputs), None)
+        writer = writers.get(index)
         if tensor.dtype != "int8" and writer is not None and _is_border(model, writer, tensor, behind=True):
             outputs.append(writer.inputs[0])
             left_out.add(writer.index)

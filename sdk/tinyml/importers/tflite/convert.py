@@ -25,6 +25,8 @@ from tinyml.ir.graph import Graph
 from tinyml.ir.op import GraphError
 from tinyml.ir.verify import verify
 
+_MOST_NAMED = 12  # unsupported operators in one message
+
 
 @dataclass(frozen=True)
 class Imported:
@@ -74,13 +76,15 @@ def import_tflite(source: Path | str | bytes, name: str | None = None) -> Import
 
 def check_operators(model: Model) -> None:
     """Raises: ModelError naming every operator that has no converter, and where each stands first."""
-    missing = Counter(o.name for o in model.operators if converter_of(o.name) is None)
+    missing = [o for o in model.operators if converter_of(o.name) is None]
     if not missing:
         return
+    counts, firsts = Counter(o.name for o in missing), {o.name: o for o in reversed(missing)}
     details = []
-    for name, count in missing.items():
-        first = next(o for o in model.operators if o.name == name)
+    for name, count in counts.most_common(_MOST_NAMED):
+        first = firsts[name]
         place = model.tensors[first.outputs[0]].label if first.outputs else "no output"
         details.append(f"{name}: {count}, the first is operator {first.index} ({place})")
-    raise ModelError(f"the model has operators that are not supported: {', '.join(missing)}", details=details,
+    names = ", ".join(name for name, _ in counts.most_common(_MOST_NAMED))
+    raise ModelError(f"the model has operators that are not supported: {names}", details=details,
                      hint=f"supported: {', '.join(supported_operators())}; build the model of these")  # fmt: skip

@@ -15,6 +15,7 @@ from tinyml.ir.tensor import Const, QuantParams
 from tinyml.ops import Concat, Conv2d, DepthwiseConv2d, FullyConnected, Reshape, Slice
 
 _MOST_GROUPS = 256
+_MOST_OUTPUTS = 2**15
 _MOST_DENSE_BYTES = 2**22
 
 
@@ -126,6 +127,8 @@ def fully_connected(site: Site) -> None:
         raise site.error("its weights are shuffled, which is not supported", "export weights in the default format")
     weights, quant = _weights(site, 2)
     outputs, depth = weights.shape
+    if outputs > _MOST_OUTPUTS:
+        raise site.error(f"{outputs:,} outputs are too many; at most {_MOST_OUTPUTS:,} are supported")
     x, elements = site.activation(), prod(site.tensor(0).shape)
     if elements % depth:
         raise site.error(f"weights {list(weights.shape)} do not fit an input of {elements} elements")

@@ -13,6 +13,8 @@ from tinyml.importers.tflite import schema
 from tinyml.ir.tensor import QuantParams
 
 _MOST_TENSORS = 20_000
+_MOST_OPERATORS = 4096
+_MOST_OPERANDS = 2**16  # of all operators together: a small file could name one long list again and again
 _MOST_RANK = 8
 _MOST_ELEMENTS = 2**26
 _MOST_CONSTANT_BYTES = 2**27
@@ -75,11 +77,8 @@ def read_model(data: bytes) -> Model:
     codes = [_operator_code(t) for t in root.tables(schema.Model.operator_codes, "operator code", _MOST_TENSORS)]
     buffers = root.tables(schema.Model.buffers, "buffer", _MOST_TENSORS)
     graph = subgraphs[0]
-    tensors = _read_tensors(graph.tables(schema.SubGraph.tensors, "tensor", _MOST_TENSORS), buffers)
-    operators = tuple(
-        _read_operator(i, t, codes, len(tensors))
-        for i, t in enumerate(graph.tables(schema.SubGraph.operators, "operator", _MOST_TENSORS))
-    )
+    tensors = _read_tensors(graph.tables(schema.SubGraph.tensors, "tensor", _MOST_TENSORS), buffers, len(data))
+    operators = _read_operators(graph, codes, len(tensors))
     inputs, outputs = (_indices(graph, f, len(tensors)) for f in (schema.SubGraph.inputs, schema.SubGraph.outputs))
     for what, indices in (("inputs", inputs), ("outputs", outputs)):
         if not indices or -1 in indices or len(set(indices)) != len(indices):
@@ -99,11 +98,21 @@ def _operator_code(code: Table) -> tuple[str, int]:
 
 def _indices(table: Table, field: int, tensors: int) -> tuple[int, ...]:
     values = table.vector(field, "int32")
+    if values.size > _MOST_OPERANDS:
+        raise ModelError(f"the file is damaged at {table.what}: it names {values.size:,} tensors")
     if values.size and (values.min() < -1 or values.max() >= tensors):
         raise ModelError(f"the file is damaged at {table.what}: it names a tensor that does not exist")
-    if values.size > _MOST_TENSORS:
-        raise ModelError(f"the file is damaged at {table.what}: it names {values.size:,} tensors")
     return tuple(values.tolist())
+
+
+def _read_operators(graph: Table, codes: list[tuple[str, int]], tensors: int) -> tuple[Operator, ...]:
+    operators, operands = [], 0
+    for index, table in enumerate(graph.tables(schema.SubGraph.operators, "operator", _MOST_OPERATORS)):
+        operators.append(_read_operator(index, table, codes, tensors))
+        operands += len(operators[-1].inputs) + len(operators[-1].outputs)
+        if operands > _MOST_OPERANDS:
+            raise ModelError(f"the operators have more than {_MOST_OPERANDS:,} inputs and outputs")
+    return tuple(operators)
 
 
 def _read_operator(index: int, table: Table, codes: list[tuple[str, int]], tensors: int) -> Operator:
@@ -116,13 +125,15 @@ def _read_operator(index: int, table: Table, codes: list[tuple[str, int]], tenso
     return Operator(index, codes[code][0], inputs, outputs, codes[code][1], kind, options)
 
 
-def _read_tensors(tables: list[Table], buffers: list[Table]) -> tuple[Tensor, ...]:
-    tensors, constant_bytes = [], 0
+def _read_tensors(tables: list[Table], buffers: list[Table], file_bytes: int) -> tuple[Tensor, ...]:
+    tensors, constant_bytes, scales = [], 0, 0
     for index, table in enumerate(tables):
-        tensors.append(_read_tensor(index, table, buffers))
-        constant_bytes += 0 if tensors[-1].data is None else tensors[-1].data.nbytes
-        if constant_bytes > _MOST_CONSTANT_BYTES:
-            raise ModelError(f"the model's constants exceed {_MOST_CONSTANT_BYTES:,} bytes")
+        tensor = _read_tensor(index, table, buffers)
+        tensors.append(tensor)
+        constant_bytes += 0 if tensor.data is None else tensor.data.nbytes
+        scales += 0 if tensor.quant is None else len(tensor.quant.scales)
+        if constant_bytes > _MOST_CONSTANT_BYTES or scales > file_bytes:
+            raise ModelError(f"the model's constants exceed {_MOST_CONSTANT_BYTES:,} bytes, or its scales the file")
     return tuple(tensors)
 
 

@@ -18,6 +18,7 @@ from tinyml.ir.op import GraphError, Op
 from tinyml.ir.tensor import Const, QuantParams, TensorType
 
 INT8 = (-128, 127)
+_MOST_NODES = 8192
 
 
 class GraphUnderWay:
@@ -199,6 +200,8 @@ class Site:
         self.graph.values[tensor.index] = value
 
     def _add(self, name: str, op: Op, values: tuple[str, ...]) -> str:
+        if len(self.graph.builder.nodes) >= _MOST_NODES:
+            raise self.error(f"the model needs more than {_MOST_NODES:,} layers")
         try:
             return self.graph.builder.add(self.graph.names.unique(name, "t"), op, *values)
         except GraphError as error:
