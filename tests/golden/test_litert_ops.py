@@ -218,8 +218,13 @@ def test_two_operands(name: str, seed: int) -> None:
     check(op, answer, *zip(ALL_PAIRS, quants, strict=False))
 
 
-@pytest.mark.parametrize("shapes", [((1, 3, 4, 5), (1, 1, 1, 5)), ((1, 3, 4, 5), (5,)), ((1, 1, 1, 3), (1, 4, 2, 3)),
-                                    ((1, 3, 4, 5), (1, 3, 4, 1)), ((1, 4, 1, 3), (1, 1, 6, 1)), ((1, 2, 3), (1, 1, 1))])  # fmt: skip
+SHAPES = (
+    ((1, 3, 4, 5), (1, 1, 1, 5)), ((1, 3, 4, 5), (5,)), ((1, 1, 1, 3), (1, 4, 2, 3)), ((1, 3, 4, 5), (1, 3, 4, 1)),
+    ((1, 4, 1, 3), (1, 1, 6, 1)), ((1, 2, 3), (1, 1, 1)),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("shapes", SHAPES)
 @pytest.mark.parametrize("name", ["ADD", "SUB", "MUL"])
 def test_broadcasting(name: str, shapes: tuple) -> None:
     draw = Draw(len(shapes[0]) + len(shapes[1]))
@@ -251,8 +256,8 @@ def test_pooling(name: str, seed: int) -> None:
     (kind_out,) = op.infer(kind(x, quant))
     model = Model()
     answer = model.run(
-        name, [model.input(x, quant)], kind_out.shape, quant, version=2, table="Pool2DOptions", padding=0 if same else 1,
-        strideH=stride[0], strideW=stride[1], filterHeight=kernel[0], filterWidth=kernel[1],
+        name, [model.input(x, quant)], kind_out.shape, quant, version=2, table="Pool2DOptions",
+        padding=0 if same else 1, strideH=stride[0], strideW=stride[1], filterHeight=kernel[0], filterWidth=kernel[1],
         fusedActivationFunction=fused,
     )  # fmt: skip
     check(op, answer, (x, quant))

@@ -121,9 +121,9 @@ class Mean:
         yield from golden.plain_cases("mean", cls(), kinds)
         for scale, zero in ((0.1, 127), (0.031, -128), (0.4, 5)):
             op = cls(out=QuantParams((scale,), zero), rounding="double")
-            yield from golden.plain_cases(f"mean_double_{zero}".replace("-", "m"), op, kinds)
+            yield from golden.random_cases(f"mean_double_{zero}".replace("-", "m"), op, kinds)
         for axes in ((1,), (2,), (3,), (1, 2, 3), (2, 3)):
-            for name in ("5x3x3", "20x13x8"):
+            for name in ("5x3x3", "25x5x7"):
                 op = cls(axes, True, QuantParams((0.07,), -9), "double")
                 axis = "".join(map(str, axes))
                 yield from golden.random_cases(f"mean_axes{axis}", op, {name: kinds[name]})
