@@ -16,6 +16,7 @@ from tinyml.ir.requantize_scaled import needs_negative_fix
 from tinyml.ir.tensor import Const, QuantParams, TensorType
 from tinyml.ops import golden, scaling, timing
 from tinyml.ops.gemm_packing import (
+    SHORT_MACS,
     StreamConstants,
     gemm_stream,
     gemm_stream_bytes,
@@ -94,7 +95,8 @@ class Conv2d:
         ending = "_signed" * signed + "_clamped" * ((self.act_min, self.act_max) != (-128, 127))
         found = [portable]
         if w.is_pointwise or w.is_one_window:
-            found.append(Variant(f"conv2d_pixels_s8_dsp{ending}", DSP))
+            short = "_short" * (w.taps * w.out_c < SHORT_MACS)
+            found.append(Variant(f"conv2d_pixels_s8_dsp{short}{ending}", DSP))
         if w.out_c > 1 and w.is_pointwise:
             scratch_bytes = 8 * groups_of(w.taps) * _pixels_together(w)
             found.append(Variant(f"conv2d_1x1_s8_dsp{ending}", DSP, scratch_bytes))
@@ -157,7 +159,8 @@ class Conv2d:
         w.line(f"static TM_SEPARATE void {symbol}(const tm_conv2d *p, const int8_t *x, int8_t *y,")
         with w.block("    TM_UNUSED void *scratch, int32_t first, int32_t stop)"):
             if "pixels" in v.name:
-                w.line(f"tm_conv2d_pixels_s8_dsp(p, x, y, first, stop, {flags[0]}, {flags[1]});")
+                short = int("short" in v.name)
+                w.line(f"tm_conv2d_pixels_s8_dsp(p, x, y, first, stop, {short}, {flags[0]}, {flags[1]});")
             elif "1x1" in v.name:
                 w.line(f"tm_conv2d_1x1_s8_dsp(p, x, y, scratch, first, stop, {flags[0]}, {flags[1]});")
             else:

@@ -237,14 +237,14 @@ TM_INLINE void tm_conv2d_s8_dsp(const tm_conv2d *p, const int8_t *x, int8_t *y, 
 /* 1x1 at stride 1 without padding, or any kernel with a single output pixel that covers the whole input: each pixel
  * alone, straight from the input. */
 TM_INLINE void tm_conv2d_pixels_s8_dsp(const tm_conv2d *p, const int8_t *x, int8_t *y, int32_t first, int32_t stop,
-                                       const int negative_fix, const int clamped)
+                                       const int is_short, const int negative_fix, const int clamped)
 {
     const int32_t taps = p->kernel_h * p->kernel_w * p->in_c;
     const int32_t pixels = (stop - first) * p->out_w;
-    tm_gemm_quad quad = tm_gemm_quad_of(p->stream, taps);
+    tm_gemm_quad quad = tm_gemm_quad_of(p->stream, taps, is_short);
     x += (first % p->in_ring) * p->in_w * p->in_c;
     for (int32_t i = 0; i < pixels; i++) {
-        tm_gemm_quad_run(&quad, x + i * taps, y + i * p->out_c, p->out_c, negative_fix, 0);
+        tm_gemm_quad_run(&quad, x + i * taps, y + i * p->out_c, p->out_c, negative_fix, 0, is_short);
     }
     if (clamped) {
         tm_clamp_bytes(y, pixels * p->out_c, p->low, p->high);

@@ -15,6 +15,7 @@ from tinyml.ir.requantize_scaled import needs_negative_fix
 from tinyml.ir.tensor import Const, QuantParams, TensorType
 from tinyml.ops import golden, scaling, timing
 from tinyml.ops.gemm_packing import (
+    SHORT_MACS,
     StreamConstants,
     gemm_stream,
     gemm_stream_bytes,
@@ -66,7 +67,8 @@ class FullyConnected:
         signed = needs_negative_fix(self.rounding, scale.shift, self.act_min, self.out.zero_point)
         ending = "_signed" * signed + "_clamped" * ((self.act_min, self.act_max) != (-128, 127))
         tensor = "_tensor" * (len(x[1].quant.scales) == 1 and not signed)
-        return (Variant(f"fully_connected_s8_dsp{tensor}{ending}", DSP), portable)
+        short = "_short" * (x[1].elements < SHORT_MACS)
+        return (Variant(f"fully_connected_s8_dsp{tensor}{short}{ending}", DSP), portable)
 
     def _constants(self, types: Types, weights: Const, bias: Const) -> StreamConstants | None:
         scale = scaling.multipliers(types[0], types[1], self.out, types[1].shape[0], self.rounding)
@@ -103,7 +105,7 @@ class FullyConnected:
 
     def kernel_c(self, v: Variant, w: CWriter, symbol: str) -> None:
         if v.kernel_file == DSP:
-            flags = ", ".join(str(int(word in v.name)) for word in ("tensor", "signed", "clamped"))
+            flags = ", ".join(str(int(word in v.name)) for word in ("tensor", "short", "signed", "clamped"))
             with w.block(f"static TM_SEPARATE void {symbol}(const tm_fully_connected *p, const int8_t *x, int8_t *y)"):
                 w.line(f"tm_fully_connected_s8_dsp(p, x, y, {flags});")
             return

@@ -26,21 +26,16 @@ from tinyml.ir.tensor import Const
 from tinyml.ops.scaling import Multipliers
 
 SCALE_BITS = 8
-ROUND = 8
-"""Groups of four taps that one round of the kernels' inner loops holds."""
-
 _RIGHT_MASK = 31
+
+
+SHORT_MACS = 4096
+"""Layers that multiply less for one pixel take the short kernel: its code is 480 bytes smaller."""
 
 
 def groups_of(taps: int) -> int:
     """Groups of four taps, the last one filled up."""
     return -(-taps // 4)
-
-
-def rounds_of(taps: int) -> tuple[int, int]:
-    """(rounds less one, groups left out of the first round) as the kernels' structs want them."""
-    rounds = -(-groups_of(taps) // ROUND)
-    return rounds - 1, rounds * ROUND - groups_of(taps)
 
 
 @dataclass(frozen=True)

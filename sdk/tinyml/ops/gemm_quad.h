@@ -12,15 +12,13 @@
 
 #include "attributes.h"
 
-#define TM_GEMM_QUAD_UNROLL 8
-
 /* The assembly reads the members in this order. */
 typedef struct {
     const int8_t *x; /* less 4 bytes for each group that the first round leaves out */
     int8_t *y;
     int8_t *y_end;
     const int32_t *stream;
-    int32_t rounds;  /* rounds of TM_GEMM_QUAD_UNROLL groups, less one */
+    int32_t rounds;  /* rounds of 8 groups, of 2 for the short functions, less one */
     int32_t skipped; /* groups left out of the first round */
     int32_t multiplier, packed_scale; /* of all channels, for tm_gemm_quads_tensor */
 } tm_gemm_quad;
@@ -31,32 +29,33 @@ typedef struct {
 #include "gemm_quad_portable.h"
 #endif
 
-TM_INLINE tm_gemm_quad tm_gemm_quad_of(const int32_t *stream, int32_t taps)
+TM_INLINE tm_gemm_quad tm_gemm_quad_of(const int32_t *stream, int32_t taps, const int is_short)
 {
+    const int32_t unroll = is_short ? 2 : 8;
     const int32_t groups = (taps + 3) / 4;
-    const int32_t rounds = (groups + TM_GEMM_QUAD_UNROLL - 1) / TM_GEMM_QUAD_UNROLL;
+    const int32_t rounds = (groups + unroll - 1) / unroll;
     tm_gemm_quad quad;
     quad.multiplier = 0;
     quad.packed_scale = 0;
     quad.stream = stream;
     quad.rounds = rounds - 1;
-    quad.skipped = rounds * TM_GEMM_QUAD_UNROLL - groups;
+    quad.skipped = rounds * unroll - groups;
     return quad;
 }
 
-/* y[0 .. outputs) from one row of inputs. `negative_fix` and `tensor` are constants. */
+/* y[0 .. outputs) from one row of inputs. `negative_fix`, `tensor` and `is_short` are constants. */
 TM_INLINE void tm_gemm_quad_run(tm_gemm_quad *quad, const int8_t *x, int8_t *y, int32_t outputs, const int negative_fix,
-                                const int tensor)
+                                const int tensor, const int is_short)
 {
     quad->x = x - 4 * quad->skipped;
     quad->y = y;
     quad->y_end = y + outputs;
     if (tensor) {
-        tm_gemm_quads_tensor(quad);
+        is_short ? tm_gemm_quads_tensor_short(quad) : tm_gemm_quads_tensor(quad);
     } else if (negative_fix) {
-        tm_gemm_quads_signed(quad);
+        is_short ? tm_gemm_quads_signed_short(quad) : tm_gemm_quads_signed(quad);
     } else {
-        tm_gemm_quads(quad);
+        is_short ? tm_gemm_quads_short(quad) : tm_gemm_quads(quad);
     }
 }
 

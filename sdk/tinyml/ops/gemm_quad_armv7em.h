@@ -6,8 +6,9 @@
 #include "gemm_quad.h"
 
 /* r0, r1 inputs, r2, r3, r8, r9 weights, r4 .. r7 the sums, r12 stream, lr inputs, r10 rounds, r11 outputs.
- * Every instruction has four bytes, so that a round can be entered in its middle: 80 bytes a group. */
-#define TM_GEMM_QUAD_HEAD                                                                                              \
+ * Every instruction has four bytes, so that a round can be entered in its middle: 80 bytes a group. Rounds of 8 groups
+ * for long sums, of 2 (_short) where code is worth more than speed. */
+#define TM_GEMM_QUAD_HEAD(unroll)                                                                                           \
     "push {r4-r11, lr}\n sub sp, sp, #28\n"                                                                            \
     "ldm r0, {r1-r8}\n mov r11, r2\n mov r12, r4\n strd r7, r8, [sp, #20]\n"                                                                    \
     "str r5, [sp, #4]\n str r1, [sp, #8]\n str r3, [sp, #12]\n"                                                        \
@@ -16,7 +17,7 @@
     "1:\n"                                                                                                             \
     "ldr r0, [sp, #16]\n ldr r10, [sp, #4]\n ldr lr, [sp, #8]\n ldm r12!, {r4-r7}\n sub r12, r12, r0\n ldr pc, [sp]\n"  \
     ".p2align 2\n 2:\n"                                                                                                \
-    ".set tm_group, 0\n .rept 8\n"                                                                                     \
+    ".set tm_group, 0\n .rept " #unroll "\n"                                                                                   \
     "ldr.w r0, [lr, #4 * tm_group]\n ldr.w r2, [r12, #16 * tm_group]\n ldr.w r3, [r12, #16 * tm_group + 4]\n"          \
     "ldr.w r8, [r12, #16 * tm_group + 8]\n ldr.w r9, [r12, #16 * tm_group + 12]\n"                                     \
     "eor r1, r0, #0x00800080\n uxtb16 r0, r1\n mvn.w r1, r1\n"                                                         \
@@ -24,7 +25,7 @@
     "sxtb16 r2, r2\n sxtb16 r3, r3\n sxtb16 r8, r8\n sxtb16 r9, r9\n"                                                  \
     "smlad r4, r1, r2, r4\n smlad r5, r1, r3, r5\n smlad r6, r1, r8, r6\n smlad r7, r1, r9, r7\n"                      \
     ".set tm_group, tm_group + 1\n .endr\n"                                                                            \
-    "subs r10, r10, #1\n add lr, lr, #32\n add r12, r12, #128\n bpl.w 2b\n"
+    "subs r10, r10, #1\n add lr, lr, #4 * " #unroll "\n add r12, r12, #16 * " #unroll "\n bpl.w 2b\n"
 
 #define TM_GEMM_QUAD_TAIL                                                                                              \
     "ssat r4, #8, r4\n ssat r5, #8, r5\n ssat r6, #8, r6\n ssat r7, #8, r7\n"                                          \
@@ -39,36 +40,44 @@
 #define TM_GEMM_QUAD_SCALED(sum) "smmla " sum ", " sum ", r0, r1\n asr " sum ", " sum ", r2\n"
 #define TM_GEMM_QUAD_OUTPUT(sum) "ldm r12!, {r0, r1}\n" TM_GEMM_QUAD_SCALE TM_GEMM_QUAD_SCALED(sum)
 
-static TM_NAKED void tm_gemm_quads(TM_UNUSED const tm_gemm_quad *quad)
-{
-    __asm__ volatile(
-        TM_GEMM_QUAD_HEAD
-        TM_GEMM_QUAD_OUTPUT("r4") TM_GEMM_QUAD_OUTPUT("r5") TM_GEMM_QUAD_OUTPUT("r6") TM_GEMM_QUAD_OUTPUT("r7")
-        TM_GEMM_QUAD_TAIL ::: "r0", "r1", "r2", "r3", "r12", "cc", "memory");
-}
-
-/* All channels have the multiplier and the packed scale of the struct. */
-static TM_NAKED void tm_gemm_quads_tensor(TM_UNUSED const tm_gemm_quad *quad)
-{
-    __asm__ volatile(
-        TM_GEMM_QUAD_HEAD
-        "ldr r0, [sp, #20]\n ldr r1, [sp, #24]\n" TM_GEMM_QUAD_SCALE
-        TM_GEMM_QUAD_SCALED("r4") TM_GEMM_QUAD_SCALED("r5") TM_GEMM_QUAD_SCALED("r6") TM_GEMM_QUAD_SCALED("r7")
-        TM_GEMM_QUAD_TAIL ::: "r0", "r1", "r2", "r3", "r12", "cc", "memory");
-}
-
 #define TM_GEMM_QUAD_SIGNED(sum)                                                                                       \
     "ldm r12!, {r0, r1}\n" TM_GEMM_QUAD_SCALE "cmp r2, #7\n ite hi\n movhi r8, #128\n movls r8, #0\n"                  \
     "smmla r3, " sum ", r0, r1\n and " sum ", r8, " sum ", asr #31\n sub " sum ", r3, " sum "\n asr " sum ", " sum ", r2\n"
 
-static TM_NAKED void tm_gemm_quads_signed(TM_UNUSED const tm_gemm_quad *quad)
-{
-    __asm__ volatile(
-        TM_GEMM_QUAD_HEAD
-        TM_GEMM_QUAD_SIGNED("r4") TM_GEMM_QUAD_SIGNED("r5") TM_GEMM_QUAD_SIGNED("r6") TM_GEMM_QUAD_SIGNED("r7")
-        TM_GEMM_QUAD_TAIL ::: "r0", "r1", "r2", "r3", "r12", "cc", "memory");
-}
+#define TM_GEMM_QUAD_CLOBBERS ::: "r0", "r1", "r2", "r3", "r12", "cc", "memory"
 
+#define TM_GEMM_QUADS(suffix, unroll)                                                                                  \
+    static TM_NAKED void tm_gemm_quads##suffix(TM_UNUSED const tm_gemm_quad *quad)                                     \
+    {                                                                                                                  \
+        __asm__ volatile(                                                                                              \
+            TM_GEMM_QUAD_HEAD(unroll)                                                                                  \
+            TM_GEMM_QUAD_OUTPUT("r4") TM_GEMM_QUAD_OUTPUT("r5") TM_GEMM_QUAD_OUTPUT("r6") TM_GEMM_QUAD_OUTPUT("r7")    \
+            TM_GEMM_QUAD_TAIL TM_GEMM_QUAD_CLOBBERS);                                                                  \
+    }                                                                                                                  \
+                                                                                                                       \
+    static TM_NAKED void tm_gemm_quads_signed##suffix(TM_UNUSED const tm_gemm_quad *quad)                              \
+    {                                                                                                                  \
+        __asm__ volatile(                                                                                              \
+            TM_GEMM_QUAD_HEAD(unroll)                                                                                  \
+            TM_GEMM_QUAD_SIGNED("r4") TM_GEMM_QUAD_SIGNED("r5") TM_GEMM_QUAD_SIGNED("r6") TM_GEMM_QUAD_SIGNED("r7")    \
+            TM_GEMM_QUAD_TAIL TM_GEMM_QUAD_CLOBBERS);                                                                  \
+    }                                                                                                                  \
+                                                                                                                       \
+    /* All channels have the multiplier and the packed scale of the struct. */                                        \
+    static TM_NAKED void tm_gemm_quads_tensor##suffix(TM_UNUSED const tm_gemm_quad *quad)                              \
+    {                                                                                                                  \
+        __asm__ volatile(                                                                                              \
+            TM_GEMM_QUAD_HEAD(unroll)                                                                                  \
+            "ldr r0, [sp, #20]\n ldr r1, [sp, #24]\n" TM_GEMM_QUAD_SCALE                                               \
+            TM_GEMM_QUAD_SCALED("r4") TM_GEMM_QUAD_SCALED("r5") TM_GEMM_QUAD_SCALED("r6") TM_GEMM_QUAD_SCALED("r7")    \
+            TM_GEMM_QUAD_TAIL TM_GEMM_QUAD_CLOBBERS);                                                                  \
+    }
+
+TM_GEMM_QUADS(, 8)
+TM_GEMM_QUADS(_short, 2)
+
+#undef TM_GEMM_QUADS
+#undef TM_GEMM_QUAD_CLOBBERS
 #undef TM_GEMM_QUAD_SIGNED
 #undef TM_GEMM_QUAD_OUTPUT
 #undef TM_GEMM_QUAD_SCALED

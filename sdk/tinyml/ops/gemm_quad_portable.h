@@ -7,9 +7,10 @@
 #include "gemm_products_portable.h"
 #include "gemm_quad.h"
 
-TM_INLINE void tm_gemm_quads_portable(const tm_gemm_quad *quad, const int32_t *scale, const int negative_fix)
+TM_INLINE void tm_gemm_quads_portable(const tm_gemm_quad *quad, const int unroll, const int32_t *scale,
+                                      const int negative_fix)
 {
-    const int32_t groups = (quad->rounds + 1) * TM_GEMM_QUAD_UNROLL - quad->skipped;
+    const int32_t groups = (quad->rounds + 1) * unroll - quad->skipped;
     const int8_t *x = quad->x + 4 * quad->skipped;
     const int32_t *stream = quad->stream;
     for (int8_t *y = quad->y; y < quad->y_end; y += 4) {
@@ -28,19 +29,25 @@ TM_INLINE void tm_gemm_quads_portable(const tm_gemm_quad *quad, const int32_t *s
     }
 }
 
-static inline void tm_gemm_quads(const tm_gemm_quad *quad)
-{
-    tm_gemm_quads_portable(quad, 0, 0);
-}
+#define TM_GEMM_QUADS(suffix, unroll)                                                                                  \
+    static inline void tm_gemm_quads##suffix(const tm_gemm_quad *quad)                                                 \
+    {                                                                                                                  \
+        tm_gemm_quads_portable(quad, unroll, 0, 0);                                                                    \
+    }                                                                                                                  \
+                                                                                                                       \
+    static inline void tm_gemm_quads_signed##suffix(const tm_gemm_quad *quad)                                          \
+    {                                                                                                                  \
+        tm_gemm_quads_portable(quad, unroll, 0, 1);                                                                    \
+    }                                                                                                                  \
+                                                                                                                       \
+    static inline void tm_gemm_quads_tensor##suffix(const tm_gemm_quad *quad)                                          \
+    {                                                                                                                  \
+        tm_gemm_quads_portable(quad, unroll, &quad->multiplier, 0);                                                    \
+    }
 
-static inline void tm_gemm_quads_signed(const tm_gemm_quad *quad)
-{
-    tm_gemm_quads_portable(quad, 0, 1);
-}
+TM_GEMM_QUADS(, 8)
+TM_GEMM_QUADS(_short, 2)
 
-static inline void tm_gemm_quads_tensor(const tm_gemm_quad *quad)
-{
-    tm_gemm_quads_portable(quad, &quad->multiplier, 0);
-}
+#undef TM_GEMM_QUADS
 
 #endif
