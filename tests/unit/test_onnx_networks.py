@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +10,8 @@ import pytest
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
-sys.path.insert(0, str(Path(__file__).parent))
 
-from onnx_oracle import FloatNetwork, check_against_onnxruntime, quantized, random_inputs  # noqa: E402
+from tests.unit.onnx_oracle import FloatNetwork, check_against_onnxruntime, quantized, random_inputs  # noqa: E402
 
 from tinyml.importers import load_model  # noqa: E402
 from tinyml.importers.onnx import convert_onnx, import_onnx, operator_statuses  # noqa: E402

@@ -14,11 +14,8 @@ import pytest
 
 pytest.importorskip("onnxruntime")
 
-import sys  # noqa: E402
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from onnx_oracle import FloatNetwork, check_against_onnxruntime, quantized  # noqa: E402
+from tests.unit.onnx_oracle import FloatNetwork, check_against_onnxruntime, quantized  # noqa: E402
 
 IMAGE = (1, 4, 7, 6)
 Build = Callable[[FloatNetwork], str]

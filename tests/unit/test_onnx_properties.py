@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,10 +11,9 @@ from hypothesis import strategies as st
 
 pytest.importorskip("onnxruntime")
 
-sys.path.insert(0, str(Path(__file__).parent))
 
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
-from onnx_oracle import layer_differences  # noqa: E402
+from tests.unit.onnx_oracle import layer_differences  # noqa: E402
 
 from tinyml.importers.onnx import convert_onnx  # noqa: E402
 from tinyml.ir.interpret import interpret  # noqa: E402

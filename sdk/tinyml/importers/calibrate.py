@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import tempfile
-from collections.abc import Callable
+from collections.abc import Iterator
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from itertools import islice
@@ -72,32 +72,27 @@ def calibrate_onnx(
     if any(node.kind == "QuantizeLinear" for node in source.nodes):
         raise OnnxError(f"{model} is quantised already", hint="import it without `--calibrate`")
     folder = CalibrationFolder(Path(data_dir), {v.name: fixed_shape(v) for v in source.inputs})
-    total = len(folder.files())
     with tempfile.TemporaryDirectory() as work:
         prepared, quantised = Path(work) / "prepared.onnx", Path(work) / "int8.onnx"
         prepare(Path(model), prepared)
-        _quantise(prepared, quantised, folder, method, percentile, lambda n: progress("calibrating", n, total))
+        _quantise(prepared, quantised, folder, method, percentile, progress)
         converted = convert_onnx(quantised, name or Path(model).stem)
         items = list(islice(folder.items(), _MOST_COMPARED))
         return CalibrationResult(converted.graph, _noise(prepared, converted, items), len(items))
 
 
 class _Items:
-    """The folder as onnxruntime reads it; `count` is told how many items were read."""
+    """The folder as onnxruntime reads it: one item after the other, None at the end."""
 
-    def __init__(self, folder: CalibrationFolder, count: Callable[[int], None]) -> None:
-        self._items, self._count, self._read = folder.items(), count, 0
+    def __init__(self, items: Iterator[Item]) -> None:
+        self._items = items
 
     def get_next(self) -> Item | None:
-        item = next(self._items, None)
-        if item is not None:
-            self._read += 1
-            self._count(self._read)
-        return item
+        return next(self._items, None)
 
 
 def _quantise(prepared: Path, target: Path, folder: CalibrationFolder, method: Method, percentile: float,
-              count: Callable[[int], None]) -> None:  # fmt: skip
+              progress: Progress) -> None:  # fmt: skip
     from onnxruntime.quantization import (
         CalibrationDataReader,
         CalibrationMethod,
@@ -106,7 +101,6 @@ def _quantise(prepared: Path, target: Path, folder: CalibrationFolder, method: M
         quantize_static,
     )
 
-    reader = type("Reader", (_Items, CalibrationDataReader), {})(folder, count)
     options: dict[str, object] = {"ActivationSymmetric": False, "WeightSymmetric": True}
     if method == "percentile":
         options["CalibPercentile"] = percentile
@@ -114,7 +108,7 @@ def _quantise(prepared: Path, target: Path, folder: CalibrationFolder, method: M
     try:
         with redirect_stdout(io.StringIO()):  # it prints what it does
             quantize_static(
-                str(prepared), str(target), reader, quant_format=QuantFormat.QDQ, per_channel=True,
+                str(prepared), str(target), _Items(folder.items(progress)), quant_format=QuantFormat.QDQ, per_channel=True,
                 activation_type=QuantType.QInt8, weight_type=QuantType.QInt8, calibrate_method=kinds[method],
                 op_types_to_quantize=sorted({n.kind for n in read_onnx(prepared).nodes}), extra_options=options,
             )  # fmt: skip
@@ -144,9 +138,8 @@ def _noise(prepared: Path, converted: Converted, items: list[Item]) -> tuple[Lay
 
 
 def _decibel(signal: float, noise: float) -> float:
-    if noise == 0:
-        return float("inf")
-    return 10 * float(np.log10(signal / noise)) if signal else -float("inf")
+    """Infinite without noise; a signal of nothing counts as 100 dB below its noise."""
+    return 10 * float(np.log10(max(signal, noise * 1e-10) / noise)) if noise else float("inf")
 
 
 def _integers(graph: Graph, converted: Converted, value: str, item: Item) -> np.ndarray:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tinyml.errors import ProjectError
+from tinyml.errors import Progress, ProjectError, no_progress
 
 Shape = tuple[int, ...]
 Item = Mapping[str, np.ndarray]
@@ -38,10 +38,15 @@ class CalibrationFolder:
                                hint=f"put files of the model's inputs there: {', '.join(_SUFFIXES)}")  # fmt: skip
         return found
 
-    def items(self) -> Iterator[Item]:
-        """All items, read one file at a time. Raises: ProjectError naming the file that does not fit."""
-        for path in self.files():
+    def items(self, progress: Progress = no_progress) -> Iterator[Item]:
+        """All items, read one file at a time; `progress` counts the files.
+
+        Raises: ProjectError naming the file that does not fit.
+        """
+        files = self.files()
+        for index, path in enumerate(files):
             yield from self._items_of(path)
+            progress("calibrating", index + 1, len(files))
 
     def _items_of(self, path: Path) -> Iterator[Item]:
         if path.suffix.lower() == ".npz":

@@ -25,6 +25,7 @@ from tinyml.ir.tensor import Const, QuantParams, TensorType
 
 _MOST_ELEMENTS = 2**26
 _LONGEST_FLOAT_CHAIN = 64
+_RENAMED = "_QuantizeLinear_Input"  # what onnxruntime's quantiser appends to the names of outputs
 _QUANTIZE, _DEQUANTIZE = "QuantizeLinear", "DequantizeLinear"
 
 
@@ -102,6 +103,9 @@ class Converter:
         self.inputs = {v.name: v for v in model.inputs}
 
     def run(self) -> Converted:
+        if not any(node.kind in (_QUANTIZE, _DEQUANTIZE) for node in self.model.nodes):
+            raise OnnxError("the model is not quantised: there is no QuantizeLinear in it",
+                            hint="import it with `--calibrate DIR`, a folder of typical inputs")  # fmt: skip
         for node in self.model.nodes:
             self._visit(node)
         outputs = tuple(self._output(v.name) for v in self.model.outputs)
@@ -212,15 +216,14 @@ class Converter:
         """A tensor on another grid, or clamped; the tensor itself when nothing changes."""
         if self.type(tensor).quant == target.quant and target.is_whole:
             return tensor
-        return self.mapped(tensor, lambda real: real, target, reader)
+        return self.mapped(tensor, lambda real: real, target, reader, f"{tensor.value}_requantized")
 
-    def mapped(self, tensor: Tensor, function: Function, target: Target, node: OnnxNode) -> Tensor:
+    def mapped(self, tensor: Tensor, function: Function, target: Target, node: OnnxNode, name: str = "") -> Tensor:
         """`function` of every element, rounded half to even to the grid of `target`: a table of 256 entries."""
-        quant = self.type(tensor).quant
+        quant, name = self.type(tensor).quant, name or node.outputs[0]
         real = (np.arange(-128, 128) - quant.zero_point) * quant.scale
         steps = np.rint(function(real) / target.quant.scale) + target.quant.zero_point
         table = np.clip(steps, target.low, target.high).astype(np.int8)
-        name = next(iter(node.outputs), node.name)
         operands = (tensor.value, self.const(f"{name}_table", table))
         return Tensor(self.emit(name, node, ops.Lookup("table", target.quant), *operands), tensor.layout)
 
@@ -311,7 +314,7 @@ class Converter:
     def emit(self, name: str, node: OnnxNode, op: Op, *values: str) -> str:
         """Append an operator; its output value is called after `name`. Raises: OnnxError naming the ONNX node."""
         try:
-            value = self.builder.add(self.names.unique(name), op, *values)
+            value = self.builder.add(self.names.unique(name.replace(_RENAMED, "")), op, *values)
         except GraphError as error:
             raise node.error(error.message, hint=error.hint, details=error.details) from error
         if self.builder.types[value].elements > _MOST_ELEMENTS:
@@ -319,7 +322,7 @@ class Converter:
         return value
 
     def const(self, name: str, data: np.ndarray, quant: QuantParams | None = None) -> str:
-        return self.builder.const(self.names.unique(name), Const.of(data, quant))
+        return self.builder.const(self.names.unique(name.replace(_RENAMED, "")), Const.of(data, quant))
 
 
 def _no_quant(converter: Converter, node: OnnxNode) -> None:
