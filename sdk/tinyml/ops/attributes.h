@@ -7,6 +7,11 @@
 #pragma GCC optimize("no-if-conversion", "no-if-conversion2")
 #endif
 
+/* No calls of memset and memcpy in place of loops: nothing but the model's own files has to be linked. */
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("no-tree-loop-distribute-patterns")
+#endif
+
 /* A function that keeps its own name and body in the image, so that a profiler can attribute cycles to it. */
 #if defined(__clang__)
 #define TM_SEPARATE __attribute__((noinline))
