@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import bare_board
 import numpy as np
 import pytest
 from networks import NetworkBuilder, ds_cnn, random_input
 
+from tinyml.bench.image import build_image
 from tinyml.board import Isa
 from tinyml.compiler import Compiled, compile_graph
 from tinyml.compiler.arena_canary import ArenaCanary
@@ -18,6 +21,7 @@ from tinyml.ir.graph import Graph
 from tinyml.ir.interpret import interpret
 from tinyml.ir.tensor import QuantParams
 from tinyml.ops import Add
+from tinyml.sim import check_arena_accesses
 
 
 def residual() -> Graph:
@@ -91,3 +95,57 @@ def test_a_scratch_that_is_too_small_is_found(simd: Compiled) -> None:
     falsified = replace(simd, plan=replace(simd.plan, placements=tuple(places)))
     with pytest.raises(ProjectError, match=f"`{scratch.name.removeprefix('scratch ')}` wrote to byte"):
         ArenaCanary(falsified).invoke(random_input(GRAPHS["residual"]))
+
+
+UNPREDICATED = {"zig": ("-mllvm", "-ifcvt-limit=0"), "gcc": ("-fno-if-conversion", "-fno-if-conversion2")}
+
+
+@pytest.fixture(scope="module", params=GRAPHS)
+def on_board(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Compiled, Path]:
+    compiled = compile_graph(GRAPHS[request.param], ISAS["simd"])
+    folder = tmp_path_factory.mktemp("canary")
+    return compiled, bare_board.build(compiled, "zig", folder, UNPREDICATED["zig"])
+
+
+def test_no_layer_touches_what_is_not_its_own_on_the_board(on_board: tuple[Compiled, Path]) -> None:
+    compiled, elf = on_board
+    assert overlapped(compiled.plan)
+    assert check_arena_accesses(compiled, elf, bare_board.cortex_m4()) == ()
+
+
+def test_every_byte_outside_a_falsified_plan_is_named(on_board: tuple[Compiled, Path]) -> None:
+    compiled, elf = on_board
+    step = compiled.plan.steps[1]
+    layer = next(x for x in compiled.layers if x.step == step.name)
+    falsified = moved(compiled, step.writes[0], 16)
+    begin = compiled.plan[step.writes[0]].offset
+    found = check_arena_accesses(falsified, elf, bare_board.cortex_m4())
+    written = [s for s in found if s.write and s.begin == begin]
+    assert [(s.layer, s.end) for s in written] == [(layer.symbol, begin + 16)]
+
+
+def test_a_layer_that_touches_a_variable_is_found(tmp_path: Path) -> None:
+    compiled = compile_graph(GRAPHS["kws"], ISAS["simd"])
+    symbol = compiled.layers[-1].symbol
+    head = f"static TM_SEPARATE void {symbol}(uint8_t *arena) {{\n"
+    changed = compiled.files["m.c"].replace(head, f"static volatile int32_t stray;\n{head}    stray = 1;\n")
+    assert changed != compiled.files["m.c"]
+    broken = replace(compiled, files={**compiled.files, "m.c": changed})
+    elf = bare_board.build(broken, "zig", tmp_path, UNPREDICATED["zig"])
+    found = check_arena_accesses(compiled, elf, bare_board.cortex_m4())
+    assert [(s.layer, s.begin) for s in found] == [(symbol, None)]
+
+
+@pytest.mark.parametrize("compiler", UNPREDICATED)
+def test_no_layer_of_a_streamed_network_touches_what_is_not_its_own(tmp_path: Path, compiler: str) -> None:
+    if compiler == "gcc" and shutil.which("arm-none-eabi-gcc") is None:
+        pytest.skip("arm-none-eabi-gcc is not on PATH")
+    net, board = NetworkBuilder("streamed", 2), bare_board.cortex_m4()
+    x = net.conv(net.input((1, 9, 1, 10)), 8, (3, 1))
+    x = net.conv(net.depthwise(x, (4, 1), padding=(0, 0, 0, 0)), 12)
+    compiled = compile_graph(net.classify(x, 3), board.isa, stream=True)
+    image = build_image(compiled, board, compiler, tmp_path, stream=True, flags=UNPREDICATED[compiler])
+    assert check_arena_accesses(compiled, image.elf, board, pushes=3) == ()
+    state = next(name for step in compiled.plan.steps for name in step.reads if name in step.writes)
+    falsified = moved(compiled, state, 4)
+    assert check_arena_accesses(falsified, image.elf, board, pushes=1)

@@ -83,9 +83,10 @@ class NetworkImage:
 
 
 def build_image(
-    compiled: Compiled, board: Board, compiler: str, out_dir: Path, *, optimise: str = "O2", stream: bool = False
-) -> NetworkImage:
-    """Build `compiled` with the product's flags and -`optimise`; with `stream`, its push function is what runs.
+    compiled: Compiled, board: Board, compiler: str, out_dir: Path, *, optimise: str = "O2", stream: bool = False,
+    flags: tuple[str, ...] = (),
+) -> NetworkImage:  # fmt: skip
+    """Build `compiled` with the product's flags, -`optimise` and `flags`; with `stream`, its push function runs.
 
     Raises: OverBudgetError when it does not fit the board's memories, ProjectError with the compiler's messages,
     MissingToolError.
@@ -96,7 +97,7 @@ def build_image(
     write_text(caller / "main.c", _main(compiled, stream))
     write_text(caller / "bench.ld", _script(board))
     tool = select(compiler, board.isa)
-    flags = (f"-{optimise}",)
+    flags = (f"-{optimise}", *flags)
     memory = [s for s in board.c_sources if s.name == "memory.c"]  # what a compiler may call on its own
     objects = tool.compile(
         [Object(s, flags) for s in (*sources.sources, caller / "main.c", *memory)], out_dir / f"obj-{compiler}",

@@ -12,10 +12,11 @@ from tinyml.sim.faults import Fault, MissedDeadline
 from tinyml.sim.result import SimResult
 
 if TYPE_CHECKING:
+    from tinyml.sim.arena_watch import check_arena_accesses
     from tinyml.sim.board_machine import VirtualBoard
     from tinyml.sim.simulation import simulate
 
-__all__ = ["Fault", "MissedDeadline", "SimResult", "VirtualBoard", "simulate"]
+__all__ = ["Fault", "MissedDeadline", "SimResult", "VirtualBoard", "check_arena_accesses", "simulate"]
 
 
 def __getattr__(name: str) -> Any:
@@ -28,4 +29,8 @@ def __getattr__(name: str) -> Any:
         from tinyml.sim.board_machine import VirtualBoard
 
         return VirtualBoard
+    if name == "check_arena_accesses":
+        from tinyml.sim.arena_watch import check_arena_accesses
+
+        return check_arena_accesses
     raise AttributeError(name)

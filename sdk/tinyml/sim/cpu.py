@@ -14,7 +14,7 @@ from enum import Enum
 from tinyml.errors import missing_extra
 from tinyml.sim.hook import DESCRIBE as _DESCRIBE
 from tinyml.sim.hook import Block as _Block
-from tinyml.sim.hook import BlockFlag, Check, HookState, StopReason, Watch, library
+from tinyml.sim.hook import BlockFlag, Check, HookState, Region, StopReason, Watch, library
 
 try:
     import unicorn
@@ -70,6 +70,7 @@ class Core:
         self._error: BaseException | None = None
         self._breakpoints: dict[int, int] = {}
         self._watches: list[tuple[int, Watch]] = []  # kept alive for the engine
+        self._regions: list[Region] = []
         self._on_flash_write: Callable[[int, bytes], bool] = lambda address, data: False
         self._describe = _DESCRIBE(self._guarded(describe))
         self._connect()
@@ -199,6 +200,16 @@ class Core:
         for handle, _ in self._watches:
             uclib.uc_hook_del(self._engine._uch, ctypes.c_size_t(handle))  # the binding knows only its own hooks
         self._watches.clear()
+        self.flush()
+
+    def watch_accesses(self, region: Region, begin: int, end: int) -> None:
+        """Note every load and store at addresses from `begin` to `end`, inclusive, in `region`, for good.
+
+        The engine loses the IT state at such a load or store, so code with one inside an IT block goes wrong.
+        """
+        self._regions.append(region)
+        kind = unicorn.UC_HOOK_MEM_READ | unicorn.UC_HOOK_MEM_WRITE
+        self._native_hook(kind, library().tm_on_access, ctypes.pointer(region), begin, end)
         self.flush()
 
     def flush(self) -> None:

@@ -133,6 +133,31 @@ EXPORT void tm_on_instruction(void *engine, uint64_t address, uint32_t size, voi
     }
 }
 
+/* Which layer touches what: a row of `size` bytes for each layer, bit 0 for reads, bit 1 for writes. Memory before
+ * `stack` that lies outside is nobody's; `stray_*` is the first such access by a layer. */
+typedef struct {
+    const tm_state *state;
+    uint8_t *touched;
+    uint32_t begin, size, stack, strays, stray_layer, stray_address;
+} tm_region;
+
+enum { UNICORN_MEM_WRITE = 17 };
+
+EXPORT void tm_on_access(void *engine, int kind, uint64_t address64, int size, int64_t value, void *user) {
+    tm_region *region = user;
+    uint32_t layer = region->state->layer;
+    uint8_t *row = region->touched + (size_t)layer * region->size;
+    (void)engine, (void)value;
+    for (uint32_t address = (uint32_t)address64; address < (uint32_t)address64 + (uint32_t)size; address++) {
+        if (address - region->begin < region->size) {
+            row[address - region->begin] |= kind == UNICORN_MEM_WRITE ? 2 : 1;
+        } else if (layer != 0u && address < region->stack && region->strays++ == 0u) {
+            region->stray_layer = layer;
+            region->stray_address = address;
+        }
+    }
+}
+
 EXPORT void tm_on_block(void *engine, uint64_t address64, uint32_t size, void *user) {
     tm_state *s = user;
     uint32_t address = (uint32_t)address64;

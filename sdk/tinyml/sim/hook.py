@@ -91,6 +91,15 @@ class Watch(ctypes.Structure):
     _fields_ = [("state", ctypes.POINTER(State)), ("check", Check)]
 
 
+class Region(ctypes.Structure):
+    """The argument of the access hook: `touched` has a row of `size` bytes for each layer, 0 for none of them."""
+
+    _fields_ = [
+        ("state", ctypes.POINTER(State)), ("touched", c_void_p), ("begin", c_uint32), ("size", c_uint32),
+        ("stack", c_uint32), ("strays", c_uint32), ("stray_layer", c_uint32), ("stray_address", c_uint32),
+    ]  # fmt: skip
+
+
 @cache
 def library() -> ctypes.CDLL:
     """The compiled hook, built on first use. Raises: MissingToolError."""
