@@ -152,13 +152,13 @@ class Conv2d:
         )  # fmt: skip
 
     def kernel_c(self, v: Variant, w: CWriter, symbol: str) -> None:
-        if v.kernel_file == PORTABLE:
-            scaling.portable_kernel_c(w, symbol, "tm_conv2d_s8", self.rounding)
-            return
+        kind = "tm_conv2d_portable" if v.kernel_file == PORTABLE else "tm_conv2d"
         flags = [int("signed" in v.name), int("clamped" in v.name)]
-        w.line(f"static TM_SEPARATE void {symbol}(const tm_conv2d *p, const int8_t *x, int8_t *y,")
+        w.line(f"static TM_SEPARATE void {symbol}(const {kind} *p, const int8_t *x, int8_t *y,")
         with w.block("    TM_UNUSED void *scratch, int32_t first, int32_t stop)"):
-            if "pixels" in v.name:
+            if v.kernel_file == PORTABLE:
+                w.line(f"tm_conv2d_s8(p, x, y, first, stop, {scaling.ROUNDINGS[self.rounding]});")
+            elif "pixels" in v.name:
                 short = int("short" in v.name)
                 w.line(f"tm_conv2d_pixels_s8_dsp(p, x, y, first, stop, {short}, {flags[0]}, {flags[1]});")
             elif "1x1" in v.name:
@@ -169,16 +169,22 @@ class Conv2d:
                 w.line(f"tm_conv2d_s8_dsp(p, x, y, scratch, first, stop, {shape}, {flags[0]}, {flags[1]});")
 
     def runs_by_rows(self, v: Variant) -> bool:
-        return v.kernel_file == DSP
+        return True
 
     def row_cycles(self, v: Variant, *x: TensorType) -> int:
         """Tiles of three pixels do not reach over the end of a row."""
         w = self.window(x[0], x[1])
+        if v.kernel_file == PORTABLE:
+            return self.cost(v, *x).cycles + 30 * w.out_h
         return self.cost(v, *x).cycles * -(-w.out_w // 3) * 3 // w.out_w + 90 * w.out_h
 
     def params_c(self, v: Variant, types: Types, in_ring: int, consts: tuple[str, ...]) -> tuple[str, str]:
-        """(C type, initialiser) of the SIMD kernels' parameters; `in_ring` rows are in the input's buffer."""
+        """(C type, initialiser) of the kernels' parameters; `in_ring` rows are in the input's buffer."""
         w = self.window(*types[:2])
+        if v.kernel_file == PORTABLE:
+            output = scaling.output_initialiser(self.out, self.act_min, self.act_max)
+            parts = (*consts, w.c_initialiser, output, types[0].quant.zero_point, in_ring)
+            return "tm_conv2d_portable", "{" + ", ".join(map(str, parts)) + "}"
         values = (
             consts[0], w.in_h, w.in_w, w.in_c, in_ring, w.out_w, w.out_c, w.pad_top, w.pad_left, w.kernel_h, w.kernel_w,
             w.stride_h, w.stride_w, w.dilation_h, types[0].quant.zero_point, self.act_min, self.act_max,
@@ -187,10 +193,6 @@ class Conv2d:
 
     def emit_c(self, v: Variant, w: CWriter, call: Call) -> None:
         window = self.window(*call.input_types[:2])
-        if v.kernel_file == PORTABLE:
-            output = scaling.output_initialiser(self.out, self.act_min, self.act_max)
-            scaling.windowed_layer_c(w, call, window, output)
-            return
         kind, values = self.params_c(v, call.input_types, window.in_h, call.consts)
         w.line(f"static const {kind} p = {values};")
         w.line(f"{call.kernel}(&p, {call.inputs[0]}, {call.outputs[0]}, {call.scratch}, 0, {window.out_h});")
