@@ -348,6 +348,22 @@ def resize_linear_corners(n: FloatNetwork) -> str:
     return last(n, n.add("Resize", [start(n), "", "", ints(n, "sizes", 1, 4, 13, 11)], "r", mode="linear", **mode))
 
 
+@case(unequal=0.1)
+def resize_linear_by_odd_ratios(n: FloatNetwork) -> str:
+    return last(n, n.add("Resize", [start(n), "", "", ints(n, "sizes", 1, 4, 40, 17)], "r", mode="linear"))
+
+
+@case(unequal=0.3)
+def resize_linear_asymmetric_down(n: FloatNetwork) -> str:
+    mode = {"coordinate_transformation_mode": "asymmetric"}
+    return last(n, n.add("Resize", [start(n), "", "", ints(n, "sizes", 1, 4, 5, 4)], "r", mode="linear", **mode))
+
+
+@case()
+def resize_nearest_by_default_modes(n: FloatNetwork) -> str:
+    return last(n, n.add("Resize", [start(n), "", "", ints(n, "sizes", 1, 4, 14, 9)], "r"))
+
+
 @case()
 def dropout_and_identity(n: FloatNetwork) -> str:
     return last(n, n.add("Identity", [n.add("Dropout", [start(n)], "d")], "i"))

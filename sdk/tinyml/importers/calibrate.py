@@ -93,13 +93,7 @@ class _Items:
 
 def _quantise(prepared: Path, target: Path, folder: CalibrationFolder, method: Method, percentile: float,
               progress: Progress) -> None:  # fmt: skip
-    from onnxruntime.quantization import (
-        CalibrationDataReader,
-        CalibrationMethod,
-        QuantFormat,
-        QuantType,
-        quantize_static,
-    )
+    from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
 
     options: dict[str, object] = {"ActivationSymmetric": False, "WeightSymmetric": True}
     if method == "percentile":
@@ -108,9 +102,10 @@ def _quantise(prepared: Path, target: Path, folder: CalibrationFolder, method: M
     try:
         with redirect_stdout(io.StringIO()):  # it prints what it does
             quantize_static(
-                str(prepared), str(target), _Items(folder.items(progress)), quant_format=QuantFormat.QDQ, per_channel=True,
-                activation_type=QuantType.QInt8, weight_type=QuantType.QInt8, calibrate_method=kinds[method],
-                op_types_to_quantize=sorted({n.kind for n in read_onnx(prepared).nodes}), extra_options=options,
+                str(prepared), str(target), _Items(folder.items(progress)), quant_format=QuantFormat.QDQ,
+                activation_type=QuantType.QInt8, weight_type=QuantType.QInt8, per_channel=True,
+                calibrate_method=kinds[method], extra_options=options,
+                op_types_to_quantize=sorted({n.kind for n in read_onnx(prepared).nodes}),
             )  # fmt: skip
     except ProjectError:  # from the calibration folder
         raise

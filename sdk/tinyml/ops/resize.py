@@ -61,7 +61,7 @@ class _Resize(Mover):
     @classmethod
     def cases(cls) -> Iterable[Case]:
         modes = {"plain": (False, False), "corners": (True, False), "centers": (False, True)}
-        sizes = {"up": ((3, 4), (7, 9)), "double": ((3, 5), (6, 10)), "down": ((9, 7), (4, 3)), 
+        sizes = {"up": ((3, 4), (7, 9)), "double": ((3, 5), (6, 10)), "down": ((9, 7), (4, 3)),
                  "same": ((4, 4), (4, 4)), "from_one": ((1, 1), (3, 2)), "to_one": ((5, 4), (1, 1))}  # fmt: skip
         for mode, flags in modes.items():
             for index, (name, (before, after)) in enumerate(sizes.items()):
@@ -101,14 +101,19 @@ class ResizeNearest(_Resize):
 @operator("resize_bilinear")
 @dataclass(frozen=True)
 class ResizeBilinear(_Resize):
-    """Interpolates four pixels with weights in 1024ths, rounded half away from zero."""
+    """Interpolates four pixels with weights in 1024ths, rounded half away from zero.
+
+    `exact` rounds each place by itself; LiteRT takes multiples of a rounded step, which drift away.
+    """
+
+    exact: bool = False
 
     def infer(self, x: TensorType) -> tuple[TensorType, ...]:
         inferred = super().infer(x)
         for table, size in zip(self.axes(x), x.shape[1:3], strict=True):
             if table[:, 0].max() >= size:
                 raise GraphError(f"resizing {list(x.shape[1:3])} to {list(self.size)} reads behind the edge",
-                                 hint="LiteRT's table of cells is inexact at this ratio: choose another size")  # fmt: skip
+                                 hint="LiteRT's table is inexact at this ratio: choose another size")  # fmt: skip
         return inferred
 
     def _axis(self, before: int, after: int) -> np.ndarray:
@@ -117,9 +122,18 @@ class ResizeBilinear(_Resize):
         if self.align_corners and after > 1:
             scale = (_ONE * (before - 1) + (after - 1) // 2) // (after - 1)
         place = np.arange(after) * scale + (scale // 2 - _ONE // 2 if self.half_pixel_centers else 0)
+        if self.exact:
+            place = self._rounded_places(before, after)
         lower = np.maximum(np.fix(place / _ONE).astype(np.int64), 0)
         upper = np.minimum(np.fix((place + _ONE - 1) / _ONE).astype(np.int64), before - 1)
         return np.stack([lower, upper, place - _ONE * lower], axis=1)
+
+    def _rounded_places(self, before: int, after: int) -> np.ndarray:
+        """Of the output cells in the input, in 1024ths, within the input."""
+        half = 0.5 if self.half_pixel_centers else 0.0
+        step = (before - 1) / (after - 1) if self.align_corners and after > 1 else before / after
+        places = np.rint(_ONE * ((np.arange(after) + half) * step - half)).astype(np.int64)
+        return np.clip(places, 0, _ONE * (before - 1))
 
     def reference(self, x: np.ndarray, *, types: tuple[TensorType, ...]) -> tuple:
         rows, columns = self.axes(types[0])
@@ -139,3 +153,11 @@ class ResizeBilinear(_Resize):
     def rows_needed(self, out_rows: Range, *x: TensorType) -> tuple[Range, ...]:
         rows = self.axes(x[0])[0][out_rows.start : out_rows.stop]
         return (Range(int(rows[:, 0].min()), int(rows[:, :2].max()) + 1),)
+
+    @classmethod
+    def cases(cls) -> Iterable[Case]:
+        yield from super().cases()
+        for mode in ((False, False), (True, False), (False, True)):
+            kind = golden.activation((1, 5, 7, 3), -128)
+            yield from golden.random_cases(f"resize_exact_{'_'.join(map(str, map(int, mode)))}",
+                                           cls((13, 20), *mode, True), {"drift": (kind,)})  # fmt: skip

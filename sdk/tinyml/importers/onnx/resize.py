@@ -101,11 +101,11 @@ def _nearest(node: OnnxNode, kind: TensorType, spatial: Spatial) -> ops.ResizeNe
 def _linear(node: OnnxNode, kind: TensorType, spatial: Spatial) -> ops.ResizeBilinear:
     wanted = [np.clip(_places(node, *axis), 0, axis[0] - 1) for axis in spatial]
     for mode in _MODES:
-        op = ops.ResizeBilinear(tuple(after for _, after, _ in spatial), *mode)
+        op = ops.ResizeBilinear(tuple(after for _, after, _ in spatial), *mode, exact=True)
         if all(map(_is_near, op.axes(kind), wanted)):
             return op
-    raise node.error(f"linear interpolation at these sizes is too inexact in integers: {_shown(spatial)}",
-                     hint="resize by a power of 2, or with mode=`nearest`")  # fmt: skip
+    raise node.error(f"no operator interpolates at these places: {_shown(spatial)}",
+                     hint="give sizes instead of scales, or scales that lead to whole sizes")  # fmt: skip
 
 
 def _is_near(table: np.ndarray, wanted: np.ndarray) -> bool:
