@@ -67,7 +67,7 @@ def test_the_graph_computes_what_the_float_model_does(model: Path, data: Path) -
     result = calibrate_onnx(model, data, progress=lambda *step: seen.append(step))
     assert result.items == 7 and seen == [("calibrating", 1, 2), ("calibrating", 2, 2)]
     graph = result.graph
-    assert graph.name == "net" and graph.outputs == ("probabilities_requantized",)
+    assert graph.name == "net" and graph.outputs == ("probabilities",)
     assert graph.types["image"].shape == (1, 12, 10, 3)
     names = [node.op.ir_name for node in graph.nodes]
     assert names.count("lookup") == 2 and "mul" not in names, "HardSwish is one table, softmax's grid the other"

@@ -11,7 +11,13 @@ onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
 
-from tests.unit.onnx_oracle import FloatNetwork, check_against_onnxruntime, quantized, random_inputs  # noqa: E402
+from tests.unit.onnx_oracle import (  # noqa: E402
+    FloatNetwork,
+    check_against_onnxruntime,
+    layer_differences,
+    quantized,
+    random_inputs,
+)
 
 from tinyml.importers import load_model  # noqa: E402
 from tinyml.importers.onnx import convert_onnx, import_onnx, operator_statuses  # noqa: E402
@@ -80,6 +86,74 @@ def test_opsets(opset: int, tmp_path: Path) -> None:
     check_against_onnxruntime(data, **TIES, count=2)
 
 
+def test_the_optimised_kernels_of_onnxruntime(tmp_path: Path) -> None:
+    """They fuse operators and round in integers; a layer is still within one step."""
+    network = residual()
+    data = quantized(network, network.model("probabilities", "box"), tmp_path)
+    converted = convert_onnx(data)
+    kept = interpret(converted.graph, *random_inputs(converted), keep=True)
+    for item in range(4):
+        assert all(d.worst <= 1 for d in layer_differences(data, converted, kept, optimised=True, item=item))
+
+
+def torch_networks() -> dict[str, tuple[object, tuple[int, ...]]]:
+    """An image network of inverted residuals with squeeze and excitation, and a network over time."""
+    torch = pytest.importorskip("torch")
+    nn = torch.nn
+
+    class Excite(nn.Module):
+        def __init__(self, channels: int) -> None:
+            super().__init__()
+            self.gate = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(channels, 4, 1), nn.ReLU(),
+                                      nn.Conv2d(4, channels, 1), nn.Hardsigmoid())  # fmt: skip
+
+        def forward(self, x):  # noqa: ANN001, ANN202 - tensors
+            return x * self.gate(x)
+
+    class Residual(nn.Module):
+        def __init__(self, channels: int, activation: type) -> None:
+            super().__init__()
+            wide = 3 * channels
+            self.body = nn.Sequential(
+                nn.Conv2d(channels, wide, 1, bias=False), nn.BatchNorm2d(wide), activation(),
+                nn.Conv2d(wide, wide, 3, 1, 1, groups=wide, bias=False), nn.BatchNorm2d(wide), activation(),
+                Excite(wide), nn.Conv2d(wide, channels, 1, bias=False), nn.BatchNorm2d(channels),
+            )  # fmt: skip
+
+        def forward(self, x):  # noqa: ANN001, ANN202 - tensors
+            return x + self.body(x)
+
+    class OverTime(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.rows, self.out = nn.Conv1d(10, 16, 5, padding=2), nn.Linear(16, 8), nn.Linear(192, 3)
+
+        def forward(self, x):  # noqa: ANN001, ANN202 - tensors
+            x = torch.sigmoid(self.rows(torch.tanh(self.conv(x)).transpose(1, 2)))
+            first, second = x.chunk(2, -1)
+            return self.out(torch.cat([second, first], -1).flatten(1))
+
+    torch.manual_seed(0)
+    image = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.Hardswish(), Residual(8, nn.ReLU6), Residual(8, nn.Hardswish),
+                          Residual(8, nn.SiLU), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 4),
+                          nn.Softmax(-1))  # fmt: skip
+    return {"image": (image.eval(), (1, 3, 20, 20)), "over time": (OverTime().eval(), (1, 10, 24))}
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("opset", [13, 17, 20])
+@pytest.mark.parametrize("name", ["image", "over time"])
+def test_exports_of_torch(name: str, opset: int, tmp_path: Path) -> None:
+    import torch
+
+    module, shape = torch_networks()[name]
+    torch.onnx.export(module, torch.zeros(shape), tmp_path / "m.onnx", dynamo=False, opset_version=opset,
+                      input_names=["x"], dynamic_axes={"x": {0: "batch"}})  # fmt: skip
+    exported = onnx.load(tmp_path / "m.onnx")
+    data = quantized(FloatNetwork({"x": shape}), exported, tmp_path)
+    check_against_onnxruntime(data, within=1, unequal=0.5, count=2)
+
+
 def test_a_symbolic_batch_is_one(tmp_path: Path) -> None:
     network = residual()
     data = quantized(network, network.model("probabilities", batch="N"), tmp_path)
@@ -119,6 +193,21 @@ def test_shapes_that_the_model_computes(tmp_path: Path) -> None:
     check_against_onnxruntime(data)
 
 
+def test_weights_that_the_model_transposes(tmp_path: Path) -> None:
+    n = FloatNetwork({"x": (1, 12)})
+    n.add("MatMul", ["x", n.normal("w", 12, 5)], "y")
+    model = onnx.load_model_from_string(quantized(n, n.model("y"), tmp_path))
+    weights = next(t for t in model.graph.initializer if t.name == "w_quantized")
+    weights.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(weights).T.copy(), "w_quantized"))
+    real = next(node for node in model.graph.node if node.input[0] == "w_quantized")
+    product = next(node for node in model.graph.node if node.op_type == "MatMul")
+    real.attribute[0].i = 0
+    turned = onnx.helper.make_node("Transpose", [real.output[0]], ["w_turned"], perm=[1, 0])
+    product.input[1] = "w_turned"
+    model.graph.node.insert(list(model.graph.node).index(real) + 1, turned)
+    check_against_onnxruntime(model.SerializeToString())
+
+
 def test_max_pool_of_integers(tmp_path: Path) -> None:
     """As optimised models have it: QuantizeLinear, MaxPool, Transpose, DequantizeLinear."""
     n = FloatNetwork({"x": (1, 4, 6, 5)})
@@ -143,7 +232,7 @@ def test_max_pool_of_integers(tmp_path: Path) -> None:
 def test_the_table_of_operators() -> None:
     statuses = operator_statuses()
     assert statuses["Conv"] == "supported" and statuses["Relu"] == "fused" and statuses["Transpose"] == "folded"
-    assert statuses["BatchNormalization"] == "not supported"
+    assert statuses["ArgMax"] == "not supported"
 
 
 def test_names_are_identifiers(tmp_path: Path) -> None:

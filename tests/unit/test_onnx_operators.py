@@ -202,6 +202,11 @@ def max_pool_padded(n: FloatNetwork) -> str:
 
 
 @case()
+def global_max_pool(n: FloatNetwork) -> str:
+    return n.conv(n.add("GlobalMaxPool", [start(n)], "m"), "y", (4, 3), (1, 1))
+
+
+@case()
 def max_pool_ceil(n: FloatNetwork) -> str:
     return n.add("MaxPool", [start(n)], "y", kernel_shape=[3, 2], strides=[2, 2], ceil_mode=1)
 

@@ -84,7 +84,7 @@ def grids(draw: st.DrawFn, dtype: type, near: float | None = None) -> Grid:
 def test_conv(dtype: type, data: st.DataObject) -> None:
     """Rounding of a float32 sum may fall on the other side of a tie: hardly any element differs."""
     random = np.random.default_rng(data.draw(st.integers(0, 1000)))
-    weights = random.integers(-127, 128, (5, 3, 3, 2)).astype(np.int8)
+    weights = random.integers(-128, 128, (5, 3, 3, 2)).astype(np.int8)
     scales = 10.0 ** random.uniform(-3, -1, 5 if data.draw(st.booleans()) else ())
     x = data.draw(grids(dtype))
     near = x[0] * float(np.mean(scales)) * 3000
@@ -99,7 +99,7 @@ def test_conv(dtype: type, data: st.DataObject) -> None:
 @given(TYPES, st.data())
 def test_gemm(dtype: type, data: st.DataObject) -> None:
     random = np.random.default_rng(data.draw(st.integers(0, 1000)))
-    weights = random.integers(-127, 128, (20, 7)).astype(np.int8)
+    weights = random.integers(-128, 128, (20, 7)).astype(np.int8)
     scales = 10.0 ** random.uniform(-3, -1, 7)
     x = data.draw(grids(dtype))
     model = Qdq(dtype)

@@ -18,8 +18,8 @@ __all__ = ["Converted", "OnnxError", "Tensor", "convert_onnx", "import_onnx", "o
 
 def operator_statuses() -> dict[str, str]:
     """Operators by name: supported, fused (into a neighbour), folded (no code is left), or not supported."""
-    constant = dict.fromkeys(FOLDABLE, "folded where constant")
-    return dict(sorted((dict.fromkeys(ADVICE, "not supported") | constant | STATUS).items()))
+    known = dict.fromkeys(ADVICE, "not supported") | dict.fromkeys(FOLDABLE, "folded where constant") | STATUS
+    return dict(sorted((known | {"BatchNormalization": "folded by calibration"}).items()))
 
 
 def import_onnx(source: Path | str | bytes, name: str | None = None) -> Graph:

@@ -75,9 +75,11 @@ def softmax(converter: Converter, node: OnnxNode, target: Target) -> Tensor:
     order = (*(a for a in order if a != axis), axis)
     if tensor.shape[order[0]] != 1:
         order = (None, *order)
-    value = converter.emit(node.outputs[0], node, ops.Softmax(), converter.arranged(tensor, order, node))
+    name, exact = node.outputs[0], target == Target(_SHARES)
+    source = converter.arranged(tensor, order, node)
+    value = converter.emit(name if exact else f"{name}_256ths", node, ops.Softmax(), source)
     result = Tensor(value, Layout.of(tensor.shape, tuple(a for a in order if a is not None)))
-    return converter.requantized(result, target, node)
+    return result if exact else converter.mapped(result, lambda real: real, target, node)
 
 
 def _grid_of_input(converter: Converter, node: OnnxNode) -> QuantParams | None:

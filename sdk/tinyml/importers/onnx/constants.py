@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,8 @@ def fold(converter: Converter, node: OnnxNode) -> bool:
     if node.kind == "Shape":
         converter.constants[node.outputs[0]] = _shape(converter, node)
         return True
+    if node.inputs and node.inputs[0] in converter.stored:
+        return _move_stored(converter, node)
     known = converter.constants
     if node.kind not in FOLDABLE or not all(name in known for name in node.inputs if name):
         return False
@@ -63,6 +66,23 @@ def fold(converter: Converter, node: OnnxNode) -> bool:
     if result.size > _MOST_ELEMENTS:
         raise node.error("its constant result is too large")
     known[node.outputs[0]] = result
+    return True
+
+
+def _move_stored(converter: Converter, node: OnnxNode) -> bool:
+    """Identity and Transpose of a dequantised constant, which stays on its grids. Returns whether it was one."""
+    stored = converter.stored[node.inputs[0]]
+    if node.kind == "Identity":
+        converter.stored[node.outputs[0]] = stored
+    elif node.kind == "Transpose":
+        rank = stored.data.ndim
+        perm = node.ints("perm", tuple(range(rank))[::-1], rank)
+        if sorted(perm) != list(range(rank)):
+            raise node.error(f"{list(perm)} is not a permutation of the {rank} axes")
+        axis = None if stored.axis is None else perm.index(stored.axis)
+        converter.stored[node.outputs[0]] = replace(stored, data=stored.data.transpose(perm), axis=axis)
+    else:
+        return False
     return True
 
 

@@ -14,6 +14,8 @@ from tinyml.importers.onnx.window import SpatialWindow, padded
 from tinyml.ir.tensor import QuantParams
 from tinyml.ops import Concat, Conv2d, DepthwiseConv2d, FullyConnected, Slice
 
+_MOST_GROUPS = 256
+_MOST_DENSE_BYTES = 2**22
 ROUNDING = "single"  # the nearest to onnxruntime, which rounds a float once
 
 
@@ -96,9 +98,11 @@ def conv(converter: Converter, node: OnnxNode, target: Target) -> Tensor:
                     converter.const(f"{name}_bias", bias))  # fmt: skip
         result = converter.emit(name, node, DepthwiseConv2d(*op), *operands)
     elif groups == 1 or groups == channels:
-        operands = (value, converter.const(f"{name}_weights", _dense(data, groups).transpose(0, 2, 3, 1),
+        operands = (value, converter.const(f"{name}_weights", _dense(node, data, groups).transpose(0, 2, 3, 1),
                                            weights.quant(0)), converter.const(f"{name}_bias", bias))  # fmt: skip
         result = converter.emit(name, node, Conv2d(*op), *operands)
+    elif groups > _MOST_GROUPS:
+        raise node.error(f"{groups} groups are not supported, at most {_MOST_GROUPS} are")
     else:
         result = _grouped(converter, node, Conv2d(*op), value, Weights(data, weights.scales), bias, groups)
     sizes = converter.builder.types[result].shape
@@ -129,10 +133,13 @@ def _image_order(rank: int) -> tuple[int | None, ...]:
     return (0, None, 2, 1) if rank == 3 else (0, 2, 3, 1)
 
 
-def _dense(data: np.ndarray, groups: int) -> np.ndarray:
+def _dense(node: OnnxNode, data: np.ndarray, groups: int) -> np.ndarray:
     """Weights [O, C / groups, kh, kw] of a grouped convolution as [O, C, kh, kw], zero where groups do not meet."""
     if groups == 1:
         return data
+    if data.size * groups > _MOST_DENSE_BYTES:
+        raise node.error(f"several filters for each of {groups} channels would need {data.size * groups:,} weights",
+                         hint="use one filter for each channel, followed by a 1x1 convolution")  # fmt: skip
     outputs, width = data.shape[0] // groups, data.shape[1]
     dense = np.zeros((data.shape[0], width * groups, *data.shape[2:]), np.int8)
     for group in range(groups):

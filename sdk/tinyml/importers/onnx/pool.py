@@ -41,6 +41,14 @@ def max_pool(converter: Converter, node: OnnxNode, tensor: Tensor) -> tuple[Tens
     return (_pooled(converter, converter.emit(node.outputs[0], node, op, value), len(tensor.shape)),)
 
 
+@movement("GlobalMaxPool")
+def global_max_pool(converter: Converter, node: OnnxNode, tensor: Tensor) -> tuple[Tensor, ...]:
+    value = _image(converter, node, tensor)
+    kernel = converter.builder.types[value].shape[1:3]
+    value = converter.emit(node.outputs[0], node, ops.MaxPool2d(kernel, (1, 1)), value)
+    return (_pooled(converter, value, len(tensor.shape)),)
+
+
 @compute("AveragePool")
 def average_pool(converter: Converter, node: OnnxNode, target: Target) -> Tensor:
     """On the input's grid as a pool; on another grid as a depthwise convolution with weights of 1, rounded once."""
@@ -56,6 +64,9 @@ def average_pool(converter: Converter, node: OnnxNode, target: Target) -> Tensor
         op = ops.AveragePool2d(window.kernel, window.stride, window.padding, target.low, target.high)
         return _pooled(converter, converter.emit(name, node, op, value), rank)
     if any(window.padding) and not counts_padding:
+        if converter.type(tensor).quant.scale > 1.001 * target.quant.scale:
+            raise node.error("a padded average on a finer grid than its input's is not supported",
+                             hint="quantise its result as its input, as onnxruntime does by itself")  # fmt: skip
         op = ops.AveragePool2d(window.kernel, window.stride, window.padding)
         pooled = _pooled(converter, converter.emit(f"{name}_pooled", node, op, value), rank)
         return converter.requantized(pooled, target, node)
