@@ -6,11 +6,13 @@ import random
 import traceback
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 from tests.errors.worker import Died, TimedOut, Worker
+from tests.unit.onnx_oracle import FloatNetwork, quantized
 
 LIMIT_S = 2.0
 _STEPS = 3  # layers agree within one step each: after a few of them, within three
@@ -46,6 +48,17 @@ def import_and_run(model: bytes) -> dict[str, Any]:
     inputs = [[t.layout.from_memory(v).astype(np.float32) for t, v in zip(placed, run, strict=False)] for run in runs]
     outputs = [[np.moveaxis(v, -1, 1) if v.ndim > 2 else v for v in run[count:]] for run in runs]
     return {"inputs": inputs, "outputs": outputs, "steps": [q.scale for q in quants[count:]]}
+
+
+def small_model(folder: Path) -> bytes:
+    """A convolution and what often follows it, quantised in `folder`."""
+    n = FloatNetwork({"x": (1, 3, 6, 5)})
+    x = n.add("Relu", [n.conv("x", "c", (3, 4), (3, 3), pads=[1, 1, 1, 1], strides=[2, 1])], "r")
+    x = n.add("MaxPool", [x], "p", kernel_shape=[2, 2])
+    x = n.add("Concat", [x, n.add("HardSwish", [x], "h")], "k", axis=1)
+    x = n.add("Flatten", [x], "f")
+    y = n.add("Gemm", [x, n.normal("w", 64, 3, scale=0.2), n.normal("b", 3)], "y")
+    return quantized(n, n.model(y), folder)
 
 
 def data_spans(model: bytes) -> tuple[tuple[int, int], ...]:

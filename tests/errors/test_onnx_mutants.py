@@ -10,20 +10,12 @@ pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
 from tests.errors.mutants import mutant  # noqa: E402
-from tests.errors.onnx_judge import Judge, data_spans, rewritten  # noqa: E402
-from tests.unit.onnx_oracle import FloatNetwork, quantized  # noqa: E402
+from tests.errors.onnx_judge import Judge, data_spans, rewritten, small_model  # noqa: E402
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory) -> bytes:
-    """A convolution and what often follows it."""
-    n = FloatNetwork({"x": (1, 3, 6, 5)})
-    x = n.add("Relu", [n.conv("x", "c", (3, 4), (3, 3), pads=[1, 1, 1, 1], strides=[2, 1])], "r")
-    x = n.add("MaxPool", [x], "p", kernel_shape=[2, 2])
-    x = n.add("Concat", [x, n.add("HardSwish", [x], "h")], "k", axis=1)
-    x = n.add("Flatten", [x], "f")
-    y = n.add("Gemm", [x, n.normal("w", 64, 3, scale=0.2), n.normal("b", 3)], "y")
-    return quantized(n, n.model(y), tmp_path_factory.mktemp("model"))
+    return small_model(tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture(scope="module")
