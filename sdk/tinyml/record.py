@@ -54,7 +54,7 @@ def collect(s: Sources) -> parts.RunRecord:
         accuracies=(("int8", s.evaluation.int8_accuracy, "held-out windows, the C that is flashed"),
                     ("float", s.evaluation.float_accuracy, "held-out windows"),
                     ("agreement", s.evaluation.agreement, "float and int8 give the same class")),
-        confusion=s.evaluation.confusion, layers=_layers(s), steps=tuple(x.name for x in s.compiled.layers),
+        confusion=s.evaluation.confusion, layers=_layers(s), steps=tuple(x.name for x in s.compiled.plan.steps),
         tensors=_tensors(s.compiled), arena_bytes=s.compiled.plan.arena_bytes,
         arena_lower_bound_bytes=s.compiled.plan.lower_bound_bytes, memories=_memories(s),
         simulation=_simulation(s), hop_ms=s.config.features.hop_ms,

@@ -29,8 +29,9 @@ from tinyml.report import (
     render,
     write_report,
 )
-from tinyml.report.device_figures import largest_parts, layer_cycles, memory_bars, memory_map, shown_span
+from tinyml.report.device_figures import largest_parts, layer_cycles, memory_bars
 from tinyml.report.figures import all_figures, confusion_matrix, moving_average, training_curves, worst_mistakes
+from tinyml.report.memory_map import memory_map, shown_span
 from tinyml.report.theme import DARK, LIGHT
 
 BARE = RunRecord(

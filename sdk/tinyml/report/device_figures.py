@@ -1,4 +1,4 @@
-"""The pictures of memory and cycles."""
+"""The pictures of how full the memories are, and of cycles."""
 
 from __future__ import annotations
 
@@ -7,72 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
-from tinyml.report.collect import Layer, MemoryUse, RunRecord, Tensor
-from tinyml.report.theme import FONT_PT, WIDTH_IN, Theme, new_figure, shorten, style
+from tinyml.report.collect import Layer, MemoryUse
+from tinyml.report.theme import FONT_PT, Theme, new_figure, shorten, style
 
-_MAP_HEIGHT_IN = 4.4
 _LEGEND_COLUMNS = 3
-
-
-def memory_map(record: RunRecord, theme: Theme) -> Figure:
-    """Arena address over time: what lies where while which layer runs."""
-    figure = new_figure(_MAP_HEIGHT_IN, theme)
-    axes = figure.add_subplot()
-    style(axes, theme, grid="y")
-    steps = max(t.last_step for t in record.tensors) + 1
-    arena_kb = max(record.arena_bytes, 1) / 1000
-    colours = {"tensor": theme.series[0], "scratch": theme.series[1]}
-    for tensor in record.tensors:
-        left, right = shown_span(tensor, record.tensors)
-        height = tensor.size / 1000
-        flat = height < 0.02 * arena_kb
-        axes.add_patch(Rectangle(
-            (left, tensor.offset / 1000), right - left, height, facecolor=colours[tensor.kind],
-            edgecolor=colours[tensor.kind] if flat else theme.background, linewidth=1.2, zorder=2,
-        ))  # fmt: skip
-        _name_tensor(axes, tensor, left, right, steps, arena_kb, theme)
-    axes.axhline(arena_kb, color=theme.text, linewidth=1.1, zorder=3)
-    axes.text(-0.45, arena_kb * 1.01, f"arena {record.arena_bytes:,} bytes", va="bottom", color=theme.text,
-              fontsize=FONT_PT - 1)  # fmt: skip
-    if any(t.kind == "scratch" for t in record.tensors):
-        axes.text(steps - 0.5, arena_kb * 1.01, "orange: scratch of a layer", va="bottom", ha="right",
-                  color=colours["scratch"], fontsize=FONT_PT - 1)  # fmt: skip
-    axes.set_xlim(-0.5, steps - 0.5)
-    axes.set_ylim(0, arena_kb * 1.08)
-    if record.steps:
-        names = [shorten(name, 18) for name in record.steps[:steps]]
-        axes.set_xticks(range(len(names)), names, rotation=50, ha="right", rotation_mode="anchor")
-    axes.set_ylabel("arena offset, kB")
-    return figure
-
-
-def shown_span(tensor: Tensor, tensors: Sequence[Tensor]) -> tuple[float, float]:
-    """From where to where a tensor's box goes on the axis of steps, where step n covers [n - 0.5, n + 0.5].
-
-    Where a layer writes over its own input, the box changes hands in the middle of the step.
-    """
-    others = [o for o in tensors if o.offset < tensor.offset + tensor.size and tensor.offset < o.offset + o.size]
-    written_over = any(o.first_step == tensor.last_step > tensor.first_step for o in others)
-    writes_over = any(o.last_step == tensor.first_step > o.first_step for o in others)
-    return tensor.first_step - (0.0 if writes_over else 0.5), tensor.last_step + (0.0 if written_over else 0.5)
-
-
-def _name_tensor(
-    axes: Axes, tensor: Tensor, left: float, right: float, steps: int, arena_kb: float, theme: Theme
-) -> None:
-    """Write a tensor's name into its box, upright or turned, when there is room for the letters."""
-    width, height = right - left, tensor.size / 1000
-    width_pt = width / steps * WIDTH_IN * 72 * 0.88
-    height_pt = height / arena_kb * _MAP_HEIGHT_IN * 72 * 0.68
-    text = f"{shorten(tensor.name, 22)}  {tensor.size:,}"
-    letters_pt = len(text) * FONT_PT * 0.5
-    upright = width_pt > letters_pt and height_pt > FONT_PT
-    if upright or (height_pt > letters_pt and width_pt > FONT_PT):
-        x, y = left + width / 2, tensor.offset / 1000 + height / 2
-        axes.text(x, y, text, ha="center", va="center", rotation=0 if upright else 90, color=theme.on_high,
-                  fontsize=FONT_PT - 2, zorder=4)  # fmt: skip
 
 
 def layer_cycles(layers: Sequence[Layer], theme: Theme) -> Figure:

@@ -8,7 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from tinyml.report.collect import Curve, Mistake, RunRecord
-from tinyml.report.device_figures import layer_cycles, memory_bars, memory_map
+from tinyml.report.device_figures import layer_cycles, memory_bars
+from tinyml.report.memory_map import memory_map
 from tinyml.report.theme import FONT_PT, Theme, new_figure, shorten, style
 
 MOST_MISTAKES = 12
