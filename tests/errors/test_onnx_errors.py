@@ -130,6 +130,25 @@ def test_layers_left_in_float(tmp_path: Path) -> None:
 
     refused(changed(data, without_pairs), "Sigmoid `s_node`", "`second` is not quantised", "op_types_to_quantize")
 
+    def also_quantised(proto: onnx.ModelProto) -> None:
+        """The pair is still there, for an output of its own, but Sigmoid reads the float tensor before it."""
+        without_pairs(proto)
+        proto.graph.output.append(helper.make_tensor_value_info("second_DequantizeLinear_Output", 1, None))
+
+    refused(changed(data, also_quantised), "Sigmoid `s_node`", "`second` is not quantised")
+
+
+def test_inputs_on_two_grids(model: bytes) -> None:
+    def two(proto: onnx.ModelProto) -> None:
+        """A second pair on another grid, which a second output needs."""
+        proto.graph.initializer.append(numpy_helper.from_array(np.float32(0.5), "other"))
+        nodes = [helper.make_node("QuantizeLinear", ["x", "other", "x_zero_point"], ["again"]),
+                 helper.make_node("DequantizeLinear", ["again", "other", "x_zero_point"], ["out"])]  # fmt: skip
+        proto.graph.node.extend(nodes)
+        proto.graph.output.append(helper.make_tensor_value_info("out", 1, None))
+
+    refused(changed(model, two), "`x` is quantised in two ways")
+
 
 def test_weights(model: bytes, tmp_path: Path) -> None:
     n = network()

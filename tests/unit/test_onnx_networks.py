@@ -193,6 +193,50 @@ def test_shapes_that_the_model_computes(tmp_path: Path) -> None:
     check_against_onnxruntime(data)
 
 
+def without_pair(model: onnx.ModelProto, name: str) -> None:
+    """Readers of the dequantised tensor `name` read it as it was computed."""
+    steps = next(node for node in model.graph.node if node.op_type == "QuantizeLinear" and node.input[0] == name)
+    real = next(node for node in model.graph.node if node.input[0] == steps.output[0])
+    for node in model.graph.node:
+        for index, value in enumerate(node.input):
+            if value == real.output[0]:
+                node.input[index] = name
+    model.graph.node.remove(steps)
+    model.graph.node.remove(real)
+
+
+def test_chains_of_float_operators(tmp_path: Path) -> None:
+    """Between DequantizeLinear and QuantizeLinear, several operators of which only one computes: rounded once."""
+    n = FloatNetwork({"x": (1, 3, 9, 8)})
+    x = n.add("Relu", [n.conv("x", "c", (3, 4), (3, 3))], "r")
+    x = n.add("Transpose", [n.add("MaxPool", [x], "p", kernel_shape=[2, 2])], "t", perm=[0, 1, 3, 2])
+    x = n.add("Flatten", [n.add("GlobalAveragePool", [n.conv(x, "d", (4, 6), (3, 3))], "g")], "f")
+    n.add("Gemm", [x, n.normal("w", 6, 3)], "y")
+    model = onnx.load_model_from_string(quantized(n, n.model("y"), tmp_path))
+    before = {node.op_type for node in model.graph.node}
+    for name in ("r", "p", "g"):
+        without_pair(model, name)
+    converted = check_against_onnxruntime(model.SerializeToString(), within=1, unequal=0.2)
+    names = [node.op.ir_name for node in converted.graph.nodes]
+    assert "MaxPool" in before and names == ["conv2d", "max_pool2d", "transpose", "conv2d", "mean", "fully_connected"]
+
+
+def test_integer_inputs_and_outputs(tmp_path: Path) -> None:
+    n = FloatNetwork({"x": (1, 3, 9, 8)})
+    n.conv("x", "y", (3, 4), (3, 3))
+    model = onnx.load_model_from_string(quantized(n, n.model("y"), tmp_path, activation="uint8"))
+    first, last = next(node for node in model.graph.node if node.input[0] == "x"), model.graph.node[-1]
+    model.graph.input[0].name, model.graph.input[0].type.tensor_type.elem_type = first.output[0], 2
+    model.graph.output[0].name, model.graph.output[0].type.tensor_type.elem_type = last.input[0], 2
+    model.graph.node.remove(first)
+    model.graph.node.remove(last)
+    graph = import_onnx(model.SerializeToString())
+    whole = import_onnx(tmp_path / "qdq.onnx")
+    (x,) = random_inputs(convert_onnx(tmp_path / "qdq.onnx"))
+    assert [node.op.ir_name for node in graph.nodes] == ["conv2d"]
+    assert np.array_equal(interpret(graph, x)[0], interpret(whole, x)[0])
+
+
 def test_weights_that_the_model_transposes(tmp_path: Path) -> None:
     n = FloatNetwork({"x": (1, 12)})
     n.add("MatMul", ["x", n.normal("w", 12, 5)], "y")

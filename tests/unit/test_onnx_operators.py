@@ -105,6 +105,11 @@ def clip_fused(n: FloatNetwork) -> str:
 
 
 @case()
+def clip_of_the_input(n: FloatNetwork) -> str:
+    return n.conv(n.add("Clip", ["x", n.constant("low", np.float32(-0.2))], "r"), "y", (4, 3), (1, 1))
+
+
+@case()
 def gemm_behind_flatten(n: FloatNetwork) -> str:
     x = n.add("Flatten", [start(n)], "f")
     return n.add("Gemm", [x, n.normal("w", 168, 5, scale=0.1), n.normal("b", 5)], "y")
@@ -164,7 +169,7 @@ def mul_of_two(n: FloatNetwork) -> str:
     return n.add("Mul", [start(n), n.conv("x", "c", (4, 4), (1, 1))], "y")
 
 
-@case(unequal=0.25)
+@case()
 def mul_by_means(n: FloatNetwork) -> str:
     x = start(n)
     return n.add("Mul", [n.add("GlobalAveragePool", [x], "g"), x], "y")
@@ -191,7 +196,7 @@ def average_pool_ceil(n: FloatNetwork) -> str:
     return n.add("AveragePool", [start(n)], "y", kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1)
 
 
-@case(unequal=0.25)
+@case()
 def global_average_pool(n: FloatNetwork) -> str:
     return n.add("Flatten", [n.add("GlobalAveragePool", [start(n)], "g")], "y")
 
@@ -211,18 +216,18 @@ def max_pool_ceil(n: FloatNetwork) -> str:
     return n.add("MaxPool", [start(n)], "y", kernel_shape=[3, 2], strides=[2, 2], ceil_mode=1)
 
 
-@case(unequal=0.25)
+@case()
 def mean_of_image(n: FloatNetwork) -> str:
     x = n.add("ReduceMean", [start(n)], "m", axes=[2, 3], keepdims=0)
     return n.add("MatMul", [x, n.normal("w", 4, 3)], "y")
 
 
-@case(unequal=0.25)
+@case()
 def mean_of_rows(n: FloatNetwork) -> str:
     return last(n, n.add("ReduceMean", [start(n)], "m", axes=[-1], keepdims=1))
 
 
-@case(unequal=0.25)
+@case()
 def mean_of_channels_and_rows(n: FloatNetwork) -> str:
     x = n.add("ReduceMean", [start(n)], "m", axes=[1, 2], keepdims=0)
     return n.add("MatMul", [x, n.normal("w", 6, 3)], "y")
@@ -296,7 +301,7 @@ def slices(n: FloatNetwork) -> str:
     return last(n, n.add("Slice", [start(n), *bounds], "s"))
 
 
-@case(unequal=0.25)
+@case()
 def squeeze_and_unsqueeze(n: FloatNetwork) -> str:
     x = n.add("GlobalAveragePool", [start(n)], "g")
     x = n.add("Unsqueeze", [n.add("Squeeze", [x, ints(n, "q", 2, 3)], "s"), ints(n, "u", 1)], "t")

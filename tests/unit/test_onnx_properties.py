@@ -152,6 +152,6 @@ def test_pools_and_means(dtype: type, whole: bool, data: st.DataObject) -> None:
     model = Qdq(dtype)
     source, target = model.source("x", (1, 5, 7, 4), x), data.draw(grids(dtype, x[0]))
     if whole:
-        model.check("GlobalAveragePool", [source], target, unequal=0.5)
+        model.check("GlobalAveragePool", [source], target, unequal=0.3)
     else:
         model.check("AveragePool", [source], target, unequal=0.5, kernel_shape=[3, 2], strides=[2, 1])

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
-from typing import Literal
 
 import numpy as np
 
 from tinyml.board import Isa
 from tinyml.ir.cwriter import CWriter
 from tinyml.ir.op import Call, Case, Cost, GraphError, Overlap, Packed, Range, Variant, operator
-from tinyml.ir.requantize import quantize_multiplier, requantize
+from tinyml.ir.requantize import Rounding, quantize_multiplier, requantize
 from tinyml.ir.tensor import Const, QuantParams, TensorType
 from tinyml.ops import golden, scaling, timing
 from tinyml.ops.average_pool2d import rounded_mean
@@ -25,13 +24,14 @@ class Mean:
 
     `rounding` is `high` for networks trained here: the mean of the raw integers, rounded half away from zero, in the
     input's quantisation (`out` is None). `double` is LiteRT's: the sum less its zero points times a multiplier that
-    carries the scales' ratio and the number of elements. Source: LiteRT kernels/reduce.cc.
+    carries the scales' ratio and the number of elements; `single` the same, rounded once.
+    Source: LiteRT kernels/reduce.cc.
     """
 
     axes: tuple[int, ...] = (1, 2)
     keep_dims: bool = False
     out: QuantParams | None = None
-    rounding: Literal["high", "double"] = "high"
+    rounding: Rounding = "high"
 
     def extents(self, x: TensorType) -> tuple[int, int, int]:
         """(outer, reduced, inner) numbers of elements. Raises: GraphError for axes that do not lie side by side."""
@@ -48,7 +48,7 @@ class Mean:
         return prod(shape[: axes[0]]), count, prod(shape[axes[-1] + 1 :])
 
     def scale(self, x: TensorType) -> tuple[int, int]:
-        """(multiplier, left shift) of `double`, by which the sum less its zero points becomes the output."""
+        """(multiplier, left shift) by which the sum less its zero points becomes the output, unless `high`."""
         try:
             multiplier, shift = quantize_multiplier(x.quant.scale / (self.out or x.quant).scale, "double")
         except ValueError as error:
@@ -59,7 +59,7 @@ class Mean:
 
     def infer(self, x: TensorType) -> tuple[TensorType, ...]:
         scaling.check_activation(x, "the input")
-        if self.rounding not in ("high", "double") or (self.rounding == "high" and self.out not in (None, x.quant)):
+        if self.rounding not in scaling.ROUNDINGS or (self.rounding == "high" and self.out not in (None, x.quant)):
             raise GraphError(f"a mean with rounding `{self.rounding}` cannot have the output quantisation {self.out}")
         out = self.out or x.quant
         scaling.check_output(out, -128, 127, self.rounding)
@@ -73,7 +73,7 @@ class Mean:
         if self.rounding == "high":
             return (rounded_mean(total, count).astype(np.int8),)
         quant = types[0].quant
-        result = requantize(total - quant.zero_point * count, *self.scale(types[0]), "double")
+        result = requantize(total - quant.zero_point * count, *self.scale(types[0]), self.rounding)
         return (np.clip(result + (self.out or quant).zero_point, -128, 127).astype(np.int8),)
 
     def variants(self, isa: Isa, *x: TensorType) -> tuple[Variant, ...]:
@@ -102,13 +102,13 @@ class Mean:
     def kernel_c(self, v: Variant, w: CWriter, symbol: str) -> None:
         name = "tm_mean_s8_dsp" if v.kernel_file.endswith("dsp.h") else "tm_mean_s8"
         with w.block(f"static TM_SEPARATE void {symbol}(const int8_t *x, int8_t *y, const tm_mean *mean)"):
-            w.line(f"{name}(x, y, mean, {int(self.rounding == 'double')});")
+            w.line(f"{name}(x, y, mean, {scaling.ROUNDINGS[self.rounding]});")
 
     def emit_c(self, v: Variant, w: CWriter, call: Call) -> None:
         kind = call.input_types[0]
         outer, count, inner = self.extents(kind)
         values = [count, inner, outer]
-        if self.rounding == "double":
+        if self.rounding != "high":
             multiplier, shift = self.scale(kind)
             values += [-count * kind.quant.zero_point, multiplier, shift, (self.out or kind.quant).zero_point]
         w.line(f"static const tm_mean mean = {{{', '.join(map(str, values + [0] * (7 - len(values))))}}};")
@@ -120,8 +120,9 @@ class Mean:
         kinds = {"x".join(map(str, s)): (golden.activation((1, *s), 127),) for s in sizes}
         yield from golden.plain_cases("mean", cls(), kinds)
         for scale, zero in ((0.1, 127), (0.031, -128), (0.4, 5)):
-            op = cls(out=QuantParams((scale,), zero), rounding="double")
-            yield from golden.random_cases(f"mean_double_{zero}".replace("-", "m"), op, kinds)
+            for rounding in ("double", "single"):
+                op = cls(out=QuantParams((scale,), zero), rounding=rounding)
+                yield from golden.random_cases(f"mean_{rounding}_{zero}".replace("-", "m"), op, kinds)
         for axes in ((1,), (2,), (3,), (1, 2, 3), (2, 3)):
             for name in ("5x3x3", "25x5x7"):
                 op = cls(axes, True, QuantParams((0.07,), -9), "double")

@@ -1,7 +1,7 @@
 /* int8 mean over the middle of [outer][count][inner]: the C twin of mean.py.
  *
- * y [outer][inner]. Either the mean of the raw integers, rounded half away from zero, or LiteRT's: the sum plus
- * `offset` (the zero points), requantised with two roundings. y may start at or before x. */
+ * y [outer][inner]. Either the mean of the raw integers, rounded half away from zero (TM_ROUND_HIGH), or the
+ * sum plus `offset` (the zero points), requantised with two roundings or one. y may start at or before x. */
 #ifndef TM_MEAN_S8_H
 #define TM_MEAN_S8_H
 
@@ -15,32 +15,32 @@ typedef struct {
     int8_t shift, zero_point;
 } tm_mean;
 
-/* `requantized` is a constant wherever this is inlined. */
-TM_INLINE int8_t tm_mean_of(int32_t sum, const tm_mean *m, int requantized)
+/* `rounding` is a constant wherever this is inlined. */
+TM_INLINE int8_t tm_mean_of(int32_t sum, const tm_mean *m, int rounding)
 {
-    if (requantized) {
-        const int32_t value = tm_requantize_double(sum + m->offset, m->multiplier, m->shift);
-        return tm_clamp_s8(value + m->zero_point, -128, 127);
+    if (rounding == TM_ROUND_HIGH) {
+        return (int8_t)tm_rounded_mean(sum, m->count);
     }
-    return (int8_t)tm_rounded_mean(sum, m->count);
+    const int32_t value = tm_requantize(sum + m->offset, m->multiplier, m->shift, rounding);
+    return tm_clamp_s8(value + m->zero_point, -128, 127);
 }
 
 /* The mean of one place of `inner`. */
-TM_INLINE int8_t tm_mean_channel(const int8_t *cell, const tm_mean *m, int requantized)
+TM_INLINE int8_t tm_mean_channel(const int8_t *cell, const tm_mean *m, int rounding)
 {
     int32_t sum = 0;
     for (int32_t p = m->count; p > 0; p--) {
         sum += *cell;
         cell += m->inner;
     }
-    return tm_mean_of(sum, m, requantized);
+    return tm_mean_of(sum, m, rounding);
 }
 
-TM_INLINE void tm_mean_s8(const int8_t *x, int8_t *y, const tm_mean *m, int requantized)
+TM_INLINE void tm_mean_s8(const int8_t *x, int8_t *y, const tm_mean *m, int rounding)
 {
     for (int32_t o = 0; o < m->outer; o++) {
         for (int32_t c = 0; c < m->inner; c++) {
-            *y++ = tm_mean_channel(x + c, m, requantized);
+            *y++ = tm_mean_channel(x + c, m, rounding);
         }
         x += m->count * m->inner;
     }

@@ -7,7 +7,7 @@
 #include "mean_s8.h"
 #include "simd.h"
 
-TM_INLINE void tm_mean_s8_dsp(const int8_t *x, int8_t *y, const tm_mean *m, int requantized)
+TM_INLINE void tm_mean_s8_dsp(const int8_t *x, int8_t *y, const tm_mean *m, int rounding)
 {
     for (int32_t o = 0; o < m->outer; o++) {
         int32_t c = 0;
@@ -31,11 +31,11 @@ TM_INLINE void tm_mean_s8_dsp(const int8_t *x, int8_t *y, const tm_mean *m, int 
                 sum[3] += (int16_t)(odd >> 16);
             }
             for (int i = 0; i < 4; i++) {
-                *y++ = tm_mean_of(sum[i], m, requantized);
+                *y++ = tm_mean_of(sum[i], m, rounding);
             }
         }
         for (; c < m->inner; c++) {
-            *y++ = tm_mean_channel(x + c, m, requantized);
+            *y++ = tm_mean_channel(x + c, m, rounding);
         }
         x += m->count * m->inner;
     }

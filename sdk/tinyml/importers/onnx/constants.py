@@ -192,6 +192,8 @@ def quantize(node: OnnxNode, real: np.ndarray, grids: Grids) -> np.ndarray:
 
 def fixed_shape(value: OnnxInput) -> tuple[int, ...]:
     """The shape of a graph input with a batch of 1, which may be symbolic in the file. Raises: OnnxError."""
+    if value.dtype not in ("float32", "float64", "int8", "uint8"):
+        raise OnnxError(f"input `{value.name}` is {value.dtype}; float32, int8 and uint8 are supported")
     shape = (1, *value.shape[1:]) if value.shape[:1] == (None,) else value.shape
     if any(size is None for size in shape):
         shown = ", ".join("?" if size is None else str(size) for size in shape)

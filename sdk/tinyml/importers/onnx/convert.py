@@ -17,7 +17,7 @@ from tinyml.importers.names import Names, identifier
 from tinyml.importers.onnx import constants
 from tinyml.importers.onnx.errors import OnnxError
 from tinyml.importers.onnx.layout import Layout, channels_last
-from tinyml.importers.onnx.model import OnnxInput, OnnxModel, OnnxNode
+from tinyml.importers.onnx.model import OnnxModel, OnnxNode
 from tinyml.importers.onnx.quant import Grids, Stored, Target, no_grid
 from tinyml.ir.graph import Graph, GraphBuilder
 from tinyml.ir.op import GraphError, Op
@@ -97,6 +97,8 @@ class Converter:
         self.constants: dict[str, np.ndarray] = dict(model.constants)
         self.stored: dict[str, Stored] = {}
         self.tensors: dict[str, Tensor] = {}
+        self.results: dict[tuple[str, Target], Tensor] = {}
+        self.sources: dict[str, Tensor] = {}
         self.integers: set[str] = set()
         self.waiting: dict[str, OnnxNode] = {}
         self.depth: dict[str, int] = {}
@@ -110,11 +112,11 @@ class Converter:
             self._visit(node)
         outputs = tuple(self._output(v.name) for v in self.model.outputs)
         for name in self.inputs:
-            if name not in self.tensors:
+            if name not in self.sources:
                 raise OnnxError(f"the input `{name}` is never quantised", hint="quantise with QuantFormat.QDQ")
-        order = [self.tensors[name].value for name in self.inputs]
-        self.builder.inputs = order
-        return Converted(self.builder.build(*outputs), self.tensors)
+        self.builder.inputs = [self.sources[name].value for name in self.inputs]
+        results = {name: tensor for (name, _), tensor in self.results.items()}
+        return Converted(self.builder.build(*outputs), results | self.tensors | self.sources)
 
     def _visit(self, node: OnnxNode) -> None:
         if constants.fold(self, node):
@@ -151,7 +153,6 @@ class Converter:
             self.constants[output] = constants.quantize(node, self.constants[source], grids)
             return
         self.tensors[output] = self.quantized(source, Target(grids.activation(node)), node)
-        self.tensors.setdefault(source, self.tensors[output])
         self.integers.add(output)
 
     def _dequantize(self, node: OnnxNode) -> None:
@@ -160,11 +161,10 @@ class Converter:
             data = self.constants[source]
             self.stored[output] = self.grids(node, data.dtype.name).stored(node, data, node.int("axis", 1))
             return
-        if source in self.inputs and self.inputs[source].dtype != "float32":
+        if source in self.inputs and self.inputs[source].dtype in ("int8", "uint8"):
+            grids = self.grids(node, self.inputs[source].dtype)
+            self.tensors[source] = self._graph_input(source, grids.activation(node), node)
             self.integers.add(source)
-            if source not in self.tensors:
-                grids = self.grids(node, self.inputs[source].dtype)
-                self.tensors[source] = self._graph_input(self.inputs[source], grids.activation(node))
         if source not in self.integers:
             raise node.error(f"reads `{source}`, which is not an 8-bit tensor")
         tensor = self.tensors[source]
@@ -189,28 +189,28 @@ class Converter:
         """The float tensor `name` on the grid of `target`, for the node `reader`."""
         if name in self.integers or name in self.constants or name in self.stored:
             raise reader.error(f"`{name}` is constant or already quantised")
-        known = self.tensors.get(name)
-        if known is None and name in self.inputs:
-            known = self.tensors[name] = self._graph_input(self.inputs[name], target.quant)
-        if known is not None:
-            return self.requantized(known, target, reader)
+        if (name, target) not in self.results:
+            self.results[name, target] = self._lowered(name, target, reader)
+        return self.results[name, target]
+
+    def _lowered(self, name: str, target: Target, reader: OnnxNode) -> Tensor:
+        if name in self.tensors:
+            return self.requantized(self.tensors[name], target, reader)
+        if name in self.inputs:
+            return self.requantized(self._graph_input(name, target.quant, reader), target, reader)
         node = self.waiting[name]
         if node.kind in COMPUTE:
             return COMPUTE[node.kind](self, node, target)
-        source = node.input(0)
-        if self._on_grid(source):
+        if self._on_grid(node.input(0)):
             return self.requantized(self.operand(name, reader), target, reader)
-        moved = MOVEMENT[node.kind](self, node, self.quantized(source, target, node))
+        moved = MOVEMENT[node.kind](self, node, self.quantized(node.input(0), target, node))
         return moved[node.outputs.index(name)]
 
     def _on_grid(self, name: str) -> bool:
-        """Whether a tensor has a grid without being asked for one."""
-        while name not in self.tensors:
-            node = self.waiting.get(name)
-            if node is None or node.kind not in MOVEMENT:
-                return node is not None and IMPLIED.get(node.kind, _no_quant)(self, node) is not None
-            name = node.input(0)
-        return True
+        """Whether a tensor has a grid already, perhaps behind operators that only move its elements."""
+        while name in self.waiting and name not in self.tensors and self.waiting[name].kind in MOVEMENT:
+            name = self.waiting[name].input(0)
+        return name in self.tensors
 
     def requantized(self, tensor: Tensor, target: Target, reader: OnnxNode) -> Tensor:
         """A tensor on another grid, or clamped; the tensor itself when nothing changes."""
@@ -261,12 +261,17 @@ class Converter:
     def type(self, tensor: Tensor) -> TensorType:
         return self.builder.types[tensor.value]
 
-    def _graph_input(self, value: OnnxInput, quant: QuantParams) -> Tensor:
-        shape = constants.fixed_shape(value)
-        order = constants.input_order(self.model, value.name, len(shape))
-        name = self.names.unique(value.name, "input")
-        self.builder.input(name, TensorType(tuple(shape[a] for a in order), "int8", quant))
-        return Tensor(name, Layout.of(shape, order))
+    def _graph_input(self, name: str, quant: QuantParams, reader: OnnxNode) -> Tensor:
+        """The graph's input for ONNX's input `name`, made when it is first quantised or dequantised."""
+        if name not in self.sources:
+            shape = constants.fixed_shape(self.inputs[name])
+            order = constants.input_order(self.model, name, len(shape))
+            value = self.names.unique(name, "input")
+            self.builder.input(value, TensorType(tuple(shape[a] for a in order), "int8", quant))
+            self.sources[name] = Tensor(value, Layout.of(shape, order))
+        if self.type(self.sources[name]).quant != quant:
+            raise reader.error(f"the input `{name}` is quantised in two ways", hint="quantise it once")
+        return self.sources[name]
 
     def _output(self, name: str) -> str:
         """The value of a graph output: images channels last, everything else in ONNX's order."""

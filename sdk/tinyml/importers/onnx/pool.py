@@ -116,7 +116,7 @@ def _mean(
     value = converter.arranged(tensor, order, node)
     places = tuple(i for i, a in enumerate(order) if a in reduced)
     same_grid = converter.type(tensor).quant == target.quant
-    op = ops.Mean(places, False, None if same_grid else target.quant, "high" if same_grid else "double")
+    op = ops.Mean(places, False, None if same_grid else target.quant, "high" if same_grid else ROUNDING)
     value = converter.emit(node.outputs[0], node, op, value)
     mean = Tensor(value, Layout.of(result, _left(tuple(a for a in order if a is not None), axes, keep)))
     return converter.requantized(mean, target, node)
