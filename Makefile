@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 EXTRAS := train,sim,speech,flash,test
 
-.PHONY: help setup demo test test-slow lint acceptance-digits clean
+.PHONY: help setup demo test test-slow bench lint acceptance-digits clean
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -30,6 +30,9 @@ test-slow: setup ## long proofs; their last output is kept in docs/
 
 acceptance-digits: setup ## real digits, every speaker held out in turn (resumable, at most 2 hours)
 	$(BIN)/python -m tests.acceptance.digits
+
+bench: setup ## the engine's figures on the networks beside the checkout, into README.md and docs/performance.md
+	$(BIN)/python -m tinyml.bench
 
 lint: setup ## ruff
 	$(BIN)/ruff check sdk apps tests

@@ -104,7 +104,7 @@ def measure(
         graph.name, board.name, compiler, optimise, len(inputs), exact, worst.cycles, board.milliseconds(worst.cycles),
         compiled.macs, compiled.plan.arena_bytes + image.static_bytes + stack, compiled.plan.arena_bytes, stack,
         image.code_bytes, image.weight_bytes, image.flash_bytes, board.ram_bytes, board.flash_bytes, latency_limit_ms,
-        _layers(compiled, image, worst),
+        layers_of(compiled, image, worst),
     )  # fmt: skip
 
 
@@ -117,7 +117,8 @@ def _infer(machine: NetworkMachine, compiled: Compiled, item: Inputs) -> tuple[C
     return call, machine.read("g_out", sum(kind.size_bytes for kind in compiled.output_types))
 
 
-def _layers(compiled: Compiled, image: NetworkImage, call: Call) -> tuple[BenchLayer, ...]:
+def layers_of(compiled: Compiled, image: NetworkImage, call: Call) -> tuple[BenchLayer, ...]:
+    """The layers as `call` measured them."""
     found, seen = [], set()
     for info in compiled.layers:
         kernel = f"{compiled.prefix}_k_{info.variant}"

@@ -51,8 +51,7 @@ def export_c(graph: Graph, isa: Isa, name: str, folder: Path, *, stream: bool = 
     """
     _check_name(name)
     _check_folder(folder)
-    options = {"stream": True} if stream else {}
-    compiled = compile_graph(graph, isa, prefix=name, **options)
+    compiled = compile_graph(graph, isa, prefix=name, stream=stream)
     files = _relocated(compiled)
     files[f"{name}.h"] = _preface(compiled, stream) + files[f"{name}.h"]
     files[f"{name}_test.c"] = known_answer_test(graph, name, stream=stream)
