@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -102,6 +103,12 @@ def test_the_table_names_every_operator_of_the_formats() -> None:
     assert tflite["CONV_2D"] == "supported" and tflite["QUANTIZE"] == "folded" and tflite["LSTM"] == "not supported"
     assert set(tflite.values()) <= {"supported", "fused", "folded", "not supported"}
     assert "Conv" in OPERATOR_TABLE[".onnx"]
+
+
+def test_every_supported_operator_is_documented(repository: Path) -> None:
+    rows = re.findall(r"^\| (`.*?`) \|", (repository / "docs" / "tflite-models.md").read_text(), re.M)
+    documented = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    assert documented == {name for name, status in OPERATOR_TABLE[".tflite"].items() if status != "not supported"}
 
 
 def test_operators_of_a_model(tmp_path: Path) -> None:

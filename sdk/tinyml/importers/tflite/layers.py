@@ -144,7 +144,7 @@ def fully_connected(site: Site) -> None:
         x = site.step("rows", Reshape((1, rows, 1, depth)), x)
         op = Conv2d((1, 1), (0, 0, 0, 0), site.quant(), *clamp, (1, 1), "single")
         weights = weights.reshape(outputs, 1, 1, depth)
-    site.emit_reshaped(op, x, *_constants(site, weights, quant, bias), reshape=Reshape)
+    site.emit_reshaped(op, x, *_constants(site, weights, quant, bias))
 
 
 def _check_bias_scale(site: Site, weights: QuantParams) -> None:

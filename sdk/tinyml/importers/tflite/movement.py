@@ -5,7 +5,7 @@ from __future__ import annotations
 from tinyml.importers.tflite import schema
 from tinyml.importers.tflite.registry import converts
 from tinyml.importers.tflite.site import Site
-from tinyml.ops import Concat, Pad, Reshape, Slice, Transpose
+from tinyml.ops import Concat, Pad, Slice, Transpose
 
 
 def _pairs(site: Site) -> tuple[tuple[int, int], ...]:
@@ -114,7 +114,7 @@ def strided_slice(site: Site) -> None:
         starts.append(cells.start)
         counts.append(len(cells))
         steps.append(cells.step)
-    site.emit_reshaped(Slice(tuple(starts), tuple(counts), tuple(steps)), site.activation(), reshape=Reshape)
+    site.emit_reshaped(Slice(tuple(starts), tuple(counts), tuple(steps)), site.activation())
 
 
 @converts("TRANSPOSE", newest=7)

@@ -16,6 +16,7 @@ from tinyml.importers.tflite.model import Operator, Tensor
 from tinyml.ir.graph import GraphBuilder
 from tinyml.ir.op import GraphError, Op
 from tinyml.ir.tensor import Const, QuantParams, TensorType
+from tinyml.ops import Reshape
 
 INT8 = (-128, 127)
 _MOST_NODES = 8192
@@ -176,12 +177,12 @@ class Site:
                              "keep the batch as first axis when exporting the model")  # fmt: skip
         self._bind(self._add(tensor.name, op, values), position)
 
-    def emit_reshaped(self, op: Op, *values: str, reshape: type) -> None:
+    def emit_reshaped(self, op: Op, *values: str) -> None:
         """As `emit`, with a reshape behind when the file gives the output another shape of as many elements."""
         result = op.infer(*(self.type(v) for v in values))[0]
         shape = self.output().shape
         if result.shape != shape and prod(result.shape) == prod(shape) and shape[:1] == (1,):
-            self.emit(reshape(shape), self.step("flat", op, *values))
+            self.emit(Reshape(shape), self.step("flat", op, *values))
         else:
             self.emit(op, *values)
 
