@@ -95,7 +95,14 @@ def _quantise(prepared: Path, target: Path, folder: CalibrationFolder, method: M
               progress: Progress) -> None:  # fmt: skip
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
 
-    options: dict[str, object] = {"ActivationSymmetric": False, "WeightSymmetric": True}
+    nodes = read_onnx(prepared).nodes
+    shares = {"scale": np.array(1 / 256, np.float32), "zero_point": np.array(-128, np.int8)}  # the graph's own
+    softmax = {node.outputs[0]: [{"quant_type": QuantType.QInt8, **shares}] for node in nodes if node.kind == "Softmax"}
+    options: dict[str, object] = {
+        "ActivationSymmetric": False,
+        "WeightSymmetric": True,
+        "TensorQuantOverrides": softmax,
+    }
     if method == "percentile":
         options["CalibPercentile"] = percentile
     kinds = {"minmax": CalibrationMethod.MinMax, "percentile": CalibrationMethod.Percentile}
@@ -105,7 +112,7 @@ def _quantise(prepared: Path, target: Path, folder: CalibrationFolder, method: M
                 str(prepared), str(target), _Items(folder.items(progress)), quant_format=QuantFormat.QDQ,
                 activation_type=QuantType.QInt8, weight_type=QuantType.QInt8, per_channel=True,
                 calibrate_method=kinds[method], extra_options=options,
-                op_types_to_quantize=sorted({n.kind for n in read_onnx(prepared).nodes}),
+                op_types_to_quantize=sorted({node.kind for node in nodes}),
             )  # fmt: skip
     except ProjectError:  # from the calibration folder
         raise
