@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import traceback
+import warnings
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +23,7 @@ def import_and_run(model: bytes) -> dict[str, Any]:
     from tinyml.importers.tflite import import_tflite
     from tinyml.ir.interpret import interpret
 
+    warnings.simplefilter("error")
     try:
         imported = import_tflite(model)
         graph, random = imported.graph, np.random.default_rng(3)

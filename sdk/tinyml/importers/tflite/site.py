@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
 from math import prod
@@ -43,7 +44,8 @@ class Site:
 
     def error(self, problem: str, hint: str | None = None, details: Iterable[str] = ()) -> ModelError:
         operator = self.operator
-        place = self.graph.tensors[operator.outputs[0]].label if operator.outputs else "no output"
+        known = [i for i in operator.outputs if i >= 0]
+        place = self.graph.tensors[known[0]].label if known else "no output"
         where = f"operator {operator.index}, {operator.name} ({place})"
         return ModelError(f"{where}: {problem}", hint=hint, details=details)
 
@@ -179,7 +181,8 @@ class Site:
 
     def emit_reshaped(self, op: Op, *values: str) -> None:
         """As `emit`, with a reshape behind when the file gives the output another shape of as many elements."""
-        result = op.infer(*(self.type(v) for v in values))[0]
+        with self._place_of_errors():
+            result = op.infer(*(self.type(v) for v in values))[0]
         shape = self.output().shape
         if result.shape != shape and prod(result.shape) == prod(shape) and shape[:1] == (1,):
             self.emit(Reshape(shape), self.step("flat", op, *values))
@@ -203,8 +206,14 @@ class Site:
     def _add(self, name: str, op: Op, values: tuple[str, ...]) -> str:
         if len(self.graph.builder.nodes) >= _MOST_NODES:
             raise self.error(f"the model needs more than {_MOST_NODES:,} layers")
-        try:
+        with self._place_of_errors():
             return self.graph.builder.add(self.graph.names.unique(name, "t"), op, *values)
+
+    @contextmanager
+    def _place_of_errors(self) -> Iterator[None]:
+        """An operator of the graph does not know which one of the file it was made for."""
+        try:
+            yield
         except GraphError as error:
             raise self.error(error.message, error.hint, error.details) from error
 
@@ -221,16 +230,19 @@ def activation_range(site: Site, name: str, quant: QuantParams) -> tuple[int, in
     bounds = {"NONE": (None, None), "RELU": (0.0, None), "RELU6": (0.0, 6.0), "RELU_N1_TO_1": (-1.0, 1.0)}.get(name)
     if bounds is None:
         raise site.error(f"the fused activation {name} is not supported", "supported: RELU, RELU6, RELU_N1_TO_1")
-    low, high = (_quantized(bound, quant) for bound in bounds)
+    low, high = (_quantized(site, bound, quant) for bound in bounds)
     low = INT8[0] if low is None else max(INT8[0], low)
     return low, INT8[1] if high is None else min(INT8[1], high)
 
 
-def _quantized(bound: float | None, quant: QuantParams) -> int | None:
+def _quantized(site: Site, bound: float | None, quant: QuantParams) -> int | None:
     if bound is None:
         return None
-    ratio = float(np.float32(bound) / np.float32(quant.scale))
-    return quant.zero_point + int(min(abs(ratio) + 0.5, 2.0**31)) * (1 if ratio >= 0 else -1)
+    with np.errstate(over="ignore"):
+        ratio = float(np.float32(bound) / np.float32(quant.scale))
+    if abs(ratio) >= 2**31:
+        raise site.error(f"the output's scale {quant.scale:.3g} is too small for an activation that ends at {bound:g}")
+    return quant.zero_point + int(abs(ratio) + 0.5) * (1 if ratio >= 0 else -1)
 
 
 _ADVICE: Mapping[str, str] = {
