@@ -25,14 +25,14 @@ static inline int32_t tm_requantize_high(int32_t acc, int32_t multiplier, int32_
 
 static inline int32_t tm_requantize_double(int32_t acc, int32_t multiplier, int32_t shift)
 {
-    int32_t left = shift > 0 ? shift : 0;
-    int32_t right = shift > 0 ? 0 : -shift;
-    int64_t product = (int64_t)tm_saturating_shift_left(acc, left) * multiplier;
-    int64_t nudged = product + (product >= 0 ? (int64_t)1 << 30 : 1 - ((int64_t)1 << 30));
-    int32_t high = (int32_t)(nudged / ((int64_t)1 << 31)); /* towards zero, as gemmlowp divides */
-    int32_t mask = (int32_t)(((int64_t)1 << right) - 1);
-    int32_t threshold = (mask >> 1) + (high < 0 ? 1 : 0);
-    return (high >> right) + ((high & mask) > threshold ? 1 : 0);
+    /* gemmlowp nudges by the sign and divides towards zero, which is to round halves up. */
+    const int32_t shifted = shift > 0 ? tm_saturating_shift_left(acc, shift) : acc;
+    const int32_t high = (int32_t)(((int64_t)shifted * multiplier + ((int64_t)1 << 30)) >> 31);
+    if (shift >= 0) {
+        return high;
+    }
+    /* Halves away from zero; nested so that nothing overflows. */
+    return (((high + (high >> 31)) >> (-shift - 1)) + 1) >> 1;
 }
 
 static inline int32_t tm_requantize_single(int32_t acc, int32_t multiplier, int32_t shift)

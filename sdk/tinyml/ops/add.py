@@ -13,12 +13,14 @@ from tinyml.ir.op import Call, Case, Cost, GraphError, Variant, operator
 from tinyml.ir.tensor import QuantParams, TensorType
 from tinyml.ops import golden, timing
 from tinyml.ops.elementwise import Elementwise, Types, kernel_head
-from tinyml.ops.litert_sum import LinearSum, SumScales, linear_sum, litert_sum
+from tinyml.ops.litert_sum import HalvesSum, LinearSum, SumScales, halves_sum, linear_sum, litert_sum
 
 _LARGEST_MULTIPLIER = 2**21
 _LARGEST_SHIFT = 23
 _KINDS = {"linear": "TM_SUM_LINEAR", "ties": "TM_SUM_TIES", "double": "TM_SUM_DOUBLE"}
-_CODE_BYTES = {"linear": 90, "ties": 100, "double": 330}
+_CODE_BYTES = {"halves": 190, "linear": 60, "ties": 70, "double": 230}
+PORTABLE = "add_s8.h"
+DSP = "add_s8_dsp.h"
 
 
 @dataclass(frozen=True)
@@ -71,50 +73,59 @@ class SumOperator(Elementwise):
             return self._high(a, b)
         return linear_sum(a.quant, b.quant, self.out, self.SIGN, self.act_min, self.act_max)
 
+    def halves(self, a: TensorType, b: TensorType) -> HalvesSum | None:
+        """The sum as the SIMD kernel computes it, or None if that is not exact."""
+        if self.rounding == "high":
+            return None
+        return halves_sum(a.quant, b.quant, self.out, self.SIGN, self.act_min, self.act_max)
+
     def variants(self, isa: Isa, *x: TensorType) -> tuple[Variant, ...]:
+        flat, clamped = self.pairing(*x).is_flat, "_clamped" if self.is_clamped else ""
+        if isa.dsp and flat and self.halves(*x) is not None:
+            return (Variant(f"add_s8_halves{clamped}", DSP),)
         fit = self.linear(*x)
         kind = "double" if fit is None else "ties" if fit.ties else "linear"
-        flat = "" if self.pairing(*x).is_flat else "_broadcast"
-        return (Variant(f"add_s8_{kind}{'_clamped' if self.is_clamped else ''}{flat}", "add_s8.h"),)
+        return (Variant(f"add_s8_{kind}{clamped}{'' if flat else '_broadcast'}", PORTABLE),)
 
     def cost(self, v: Variant, *x: TensorType) -> Cost:
         kind, flat = v.name.split("_")[2], not v.name.endswith("broadcast")
         elements = TensorType(self.pairing(*x).shape).elements
         weights = 0 if self.constant is None else x[self.constant].size_bytes
-        return Cost(0, timing.add(elements, kind, flat), _CODE_BYTES[kind] + 60 * (not flat), weights, 0)
+        cycles = timing.add(elements, kind, flat, self.is_clamped)
+        return Cost(0, cycles, _CODE_BYTES[kind] + 60 * (not flat), weights, 0)
 
     def kernel_c(self, v: Variant, w: CWriter, symbol: str) -> None:
         flat, clamped = not v.name.endswith("broadcast"), int("clamped" in v.name)
-        kind = _KINDS[v.name.split("_")[2]]
-        with w.block(kernel_head(w, symbol, flat, "const tm_sum *sum")):
-            if flat:
-                w.line(f"tm_add_s8(a, b, y, elements, 1, 1, sum, {kind}, {clamped});")
+        kind = v.name.split("_")[2]
+        struct = "tm_halves_sum" if v.kernel_file == DSP else "tm_sum"
+        with w.block(kernel_head(w, symbol, flat, f"const {struct} *sum")):
+            if v.kernel_file == DSP:
+                w.line(f"tm_add_s8_dsp(a, b, y, elements, sum, {clamped});")
+            elif flat:
+                w.line(f"tm_add_s8(a, b, y, elements, 1, 1, sum, {_KINDS[kind]}, {clamped});")
             else:
-                w.line(f"tm_add_s8_broadcast(a, b, y, pairing, sum, {kind}, {clamped});")
+                w.line(f"tm_add_s8_broadcast(a, b, y, pairing, sum, {_KINDS[kind]}, {clamped});")
 
     def emit_c(self, v: Variant, w: CWriter, call: Call) -> None:
-        fit = self.linear(*call.input_types)
-        if fit is not None:
-            values = (
-                fit.a_factor,
-                fit.b_factor,
-                fit.early,
-                fit.late,
-                fit.shift,
-                self.act_min,
-                self.act_max,
-                0,
-                0,
-                0,
-                0,
-            )
+        types, flat = call.input_types, not v.name.endswith("broadcast")
+        if v.kernel_file == DSP:
+            fit = self.halves(*types)
+            values = (fit.a_factor, fit.b_factor, fit.early, self.act_min, self.act_max)
+            w.line(f"static const tm_halves_sum sum = {{{', '.join(map(str, values))}}};")
         else:
-            a, b = (kind.quant for kind in call.input_types)
-            scales = SumScales.of(a, b, self.out, self.SIGN)
-            values = (scales.a[0], scales.b[0], scales.out[0], self.out.zero_point, -scales.out[1], self.act_min,
-                      self.act_max, a.zero_point, b.zero_point, -scales.a[1], -scales.b[1])  # fmt: skip
-        w.line(f"static const tm_sum sum = {{{', '.join(map(str, values))}}};")
-        self.emit_call(w, call, not v.name.endswith("broadcast"), "&sum")
+            w.line(f"static const tm_sum sum = {{{', '.join(map(str, self._portable_scales(*types)))}}};")
+        self.emit_call(w, call, flat, "&sum")
+
+    def _portable_scales(self, a: TensorType, b: TensorType) -> tuple[int, ...]:
+        """The fields of `tm_sum`."""
+        fit, low, high = self.linear(a, b), self.act_min, self.act_max
+        if fit is not None:
+            return (fit.a_factor, fit.b_factor, fit.early, fit.late, fit.shift, low, high, 0, 0, 0, 0)
+        scales = SumScales.of(a.quant, b.quant, self.out, self.SIGN)
+        (first, first_shift), (second, second_shift), (multiplier, shift) = scales.a, scales.b, scales.out
+        zeros = (a.quant.zero_point, b.quant.zero_point)
+        rights = (-first_shift, -second_shift)
+        return (first, second, multiplier, self.out.zero_point, -shift, low, high, *zeros, *rights)
 
     @classmethod
     def cases(cls) -> Iterable[Case]:
@@ -128,6 +139,10 @@ class SumOperator(Elementwise):
                     op = cls(QuantParams((out,), second), rounding=rounding)
                     ends = (None, -128, 127) if rounding == "double" or first == 0 else (None,)
                     yield from golden.plain_cases(f"{name}_{scale}_{rounding}", op, {zeros: types}, ends)
+        for size in (2, 4, 7):
+            kinds = (golden.activation((1, size), 127), golden.activation((1, size), -128))
+            op = cls(QuantParams((0.15,), 3), rounding="double")
+            yield from golden.random_cases(f"{name}_short", op, {str(size): kinds})
         small = (golden.activation((1, 1)), golden.activation((1, 1)))
         yield from golden.plain_cases(f"{name}_clamped", cls(QuantParams((0.2,), 0), -20, 30), {"one": small})
         yield from golden.broadcast_cases(

@@ -11,9 +11,14 @@ from tinyml.board import Isa
 from tinyml.ir.cwriter import CWriter
 from tinyml.ir.op import Call, Case, Cost, GraphError, Variant, operator
 from tinyml.ir.requantize import quantize_multiplier, requantize
+from tinyml.ir.requantize_scaled import ScaledRequantization, needs_negative_fix, scaled_requantization
 from tinyml.ir.tensor import QuantParams, TensorType
 from tinyml.ops import golden, scaling, timing
 from tinyml.ops.elementwise import Elementwise, Types, kernel_head
+
+_BITS = 14  # TM_PRODUCT_BITS
+_LARGEST_PRODUCT = 255 * 255
+_KINDS = {**scaling.ROUNDINGS, "scaled": "TM_PRODUCT_SCALED", "signed": "TM_PRODUCT_SIGNED"}
 
 
 @operator("mul")
@@ -43,29 +48,42 @@ class Mul(Elementwise):
         result = requantize(product, *self.multiplier(*types), self.rounding) + self.out.zero_point
         return (np.clip(result, self.act_min, self.act_max).astype(np.int8),)
 
+    def scaled(self, a: TensorType, b: TensorType) -> ScaledRequantization | None:
+        """Constants for products times 2**_BITS, or None where they do not fit: then the C rounds step by step."""
+        multiplier, shift = (np.array([v]) for v in self.multiplier(a, b))
+        return scaled_requantization(multiplier, shift, self.rounding, self.out.zero_point, _BITS, _LARGEST_PRODUCT)
+
     def variants(self, isa: Isa, *x: TensorType) -> tuple[Variant, ...]:
-        flat = "" if self.pairing(*x).is_flat else "_broadcast"
-        return (Variant(f"mul_s8_{self.rounding}{flat}", "mul_s8.h"),)
+        shift = np.array(self.multiplier(*x)[1])
+        signed = needs_negative_fix(self.rounding, shift, self.act_min, self.out.zero_point)
+        kind = self.rounding if self.scaled(*x) is None else "signed" if signed else "scaled"
+        clamped, flat = "_clamped" if self.is_clamped else "", "" if self.pairing(*x).is_flat else "_broadcast"
+        return (Variant(f"mul_s8_{kind}{clamped}{flat}", "mul_s8.h"),)
 
     def cost(self, v: Variant, *x: TensorType) -> Cost:
-        flat = not v.name.endswith("broadcast")
+        kind, flat = v.name.split("_")[2], not v.name.endswith("broadcast")
         weights = 0 if self.constant is None else x[self.constant].size_bytes
-        cycles = timing.mul(TensorType(self.pairing(*x).shape).elements, flat)
-        return Cost(0, cycles, 180 + 60 * (not flat), weights, 0)
+        elements = TensorType(self.pairing(*x).shape).elements
+        stepwise = kind not in ("scaled", "signed")
+        cycles = timing.mul(elements, stepwise, flat, self.is_clamped)
+        return Cost(0, cycles, (150 if stepwise else 80) + 60 * (not flat), weights, 0)
 
     def kernel_c(self, v: Variant, w: CWriter, symbol: str) -> None:
-        flat, rounding = not v.name.endswith("broadcast"), scaling.ROUNDINGS[self.rounding]
+        flat, clamped = not v.name.endswith("broadcast"), int("clamped" in v.name)
+        kind = _KINDS[v.name.split("_")[2]]
         with w.block(kernel_head(w, symbol, flat, "const tm_product *product")):
             if flat:
-                w.line(f"tm_mul_s8(a, b, y, elements, 1, 1, product, {rounding});")
+                w.line(f"tm_mul_s8(a, b, y, elements, 1, 1, product, {kind}, {clamped});")
             else:
-                w.line(f"tm_mul_s8_broadcast(a, b, y, pairing, product, {rounding});")
+                w.line(f"tm_mul_s8_broadcast(a, b, y, pairing, product, {kind}, {clamped});")
 
     def emit_c(self, v: Variant, w: CWriter, call: Call) -> None:
         a, b = call.input_types
         multiplier, shift = self.multiplier(a, b)
-        zeros = (a.quant.zero_point, b.quant.zero_point, self.out.zero_point)
-        values = (multiplier, *zeros, shift, self.act_min, self.act_max)
+        scaled = self.scaled(a, b)
+        offset = self.out.zero_point if scaled is None else int(scaled.offset[0])
+        right = shift if scaled is None else int(scaled.right[0])
+        values = (multiplier, offset, a.quant.zero_point, b.quant.zero_point, right, self.act_min, self.act_max)
         w.line(f"static const tm_product product = {{{', '.join(map(str, values))}}};")
         self.emit_call(w, call, not v.name.endswith("broadcast"), "&product")
 

@@ -73,6 +73,30 @@ static inline uint32_t tm_pack_bottom_top(uint32_t bottom, uint32_t top)
     return result;
 }
 
+/* base + a * bottom(b) / 2**16, rounded down. */
+static inline int32_t tm_smlawb(int32_t a, uint32_t b, int32_t base)
+{
+    int32_t result;
+    __asm__("smlawb %0, %1, %2, %3" : "=r"(result) : "r"(a), "r"(b), "r"(base));
+    return result;
+}
+
+/* base + a * top(b) / 2**16, rounded down. */
+static inline int32_t tm_smlawt(int32_t a, uint32_t b, int32_t base)
+{
+    int32_t result;
+    __asm__("smlawt %0, %1, %2, %3" : "=r"(result) : "r"(a), "r"(b), "r"(base));
+    return result;
+}
+
+/* The larger of each pair of signed bytes; two instructions that have to stay together. */
+static inline uint32_t tm_max_bytes(uint32_t a, uint32_t b)
+{
+    uint32_t result;
+    __asm__("ssub8 %0, %1, %2\n\tsel %0, %1, %2" : "=&r"(result) : "r"(a), "r"(b));
+    return result;
+}
+
 /* base + the high word of a * b, rounded down. */
 static inline int32_t tm_smmla(int32_t a, int32_t b, int32_t base)
 {
@@ -86,6 +110,14 @@ static inline int32_t tm_smmlar(int32_t a, int32_t b, int32_t base)
 {
     int32_t result;
     __asm__("smmlar %0, %1, %2, %3" : "=r"(result) : "r"(a), "r"(b), "r"(base));
+    return result;
+}
+
+/* value / 2**21, rounded down and saturated. */
+static inline int32_t tm_saturate_s8_asr21(int32_t value)
+{
+    int32_t result;
+    __asm__("ssat %0, #8, %1, asr #21" : "=r"(result) : "r"(value));
     return result;
 }
 

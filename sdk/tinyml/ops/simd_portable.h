@@ -60,6 +60,27 @@ static inline uint32_t tm_pack_bottom_top(uint32_t bottom, uint32_t top)
     return (bottom & 0xFFFFU) | (top & 0xFFFF0000U);
 }
 
+static inline int32_t tm_smlawb(int32_t a, uint32_t b, int32_t base)
+{
+    return base + (int32_t)(((int64_t)a * (int32_t)(b << 16)) >> 32);
+}
+
+static inline int32_t tm_smlawt(int32_t a, uint32_t b, int32_t base)
+{
+    return base + (int32_t)(((int64_t)a * (int32_t)(b & 0xFFFF0000U)) >> 32);
+}
+
+static inline uint32_t tm_max_bytes(uint32_t a, uint32_t b)
+{
+    uint32_t result = 0;
+    for (int shift = 0; shift < 32; shift += 8) {
+        const int8_t first = (int8_t)((a >> shift) & 0xFFU);
+        const int8_t second = (int8_t)((b >> shift) & 0xFFU);
+        result |= (uint32_t)(uint8_t)(first > second ? first : second) << shift;
+    }
+    return result;
+}
+
 static inline int32_t tm_smmla(int32_t a, int32_t b, int32_t base)
 {
     return base + (int32_t)(((int64_t)a * b) >> 32);
@@ -73,6 +94,11 @@ static inline int32_t tm_smmlar(int32_t a, int32_t b, int32_t base)
 static inline int8_t tm_saturate_s8(int32_t value)
 {
     return (int8_t)(value < -128 ? -128 : (value > 127 ? 127 : value));
+}
+
+static inline int32_t tm_saturate_s8_asr21(int32_t value)
+{
+    return tm_saturate_s8(value >> 21);
 }
 
 #endif

@@ -116,14 +116,15 @@ def average_pool(w: Window) -> int:
     return int(w.out_pixels * w.out_c * (20 + 7 * w.kernel_h + 7 * w.kernel_h * w.kernel_w))
 
 
-def add(elements: int, kind: str, flat: bool) -> int:
-    """`kind`: linear, ties or double, as in add.py."""
-    cycles = {"linear": 10, "ties": 12, "double": 62}[kind] + (0 if flat else 3)
-    return 40 + cycles * elements
+def add(elements: int, kind: str, flat: bool, clamped: bool) -> int:
+    """`kind`: halves, linear, ties or double, as in add.py."""
+    cycles = {"halves": 7, "linear": 12, "ties": 14, "double": 50}[kind]
+    return int(40 + (cycles + 3.5 * clamped + 3 * (not flat)) * elements)
 
 
-def mul(elements: int, flat: bool) -> int:
-    return 40 + (30 if flat else 33) * elements
+def mul(elements: int, stepwise: bool, flat: bool, clamped: bool) -> int:
+    """`stepwise`: with the roundings one by one."""
+    return int(40 + ((28 if stepwise else 15) + 3.5 * clamped + 3 * (not flat)) * elements)
 
 
 def max_pool(w: Window) -> int:
