@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tinyml.board import Board
+from tinyml.compiler.peak import Peak
 from tinyml.errors import OverBudgetError, ProjectError
 from tinyml.project import Config
 
@@ -72,8 +73,13 @@ def check_load(config: Config, board: Board, load: Load) -> None:
         )
 
 
-def check_memory(config: Config, board: Board, *, ram_bytes: int, flash_bytes: int, biggest: list[str]) -> None:
-    """Raises: OverBudgetError when the image breaks the project's own RAM or flash limit."""
+def check_memory(
+    config: Config, board: Board, *, ram_bytes: int, flash_bytes: int, biggest: list[str], peak: Peak | None
+) -> None:
+    """`biggest` are the image's largest objects, `peak` is where the network's arena is fullest.
+
+    Raises: OverBudgetError when the image breaks the project's own RAM or flash limit.
+    """
     for what, used, limit in (
         ("RAM", ram_bytes, config.limits.ram_bytes),
         ("flash", flash_bytes, config.limits.flash_bytes),
@@ -82,8 +88,9 @@ def check_memory(config: Config, board: Board, *, ram_bytes: int, flash_bytes: i
             raise OverBudgetError(
                 f"`{config.app.name}` breaks its limit on `{board.name}`: {what} needs {used:,} bytes, "
                 f"`limits.{what.lower()}_bytes` allows {limit:,}",
-                details=biggest,
-                hint="lower `model.width_mult`, or raise the limit in tinyml.toml",
+                details=[*biggest, *(peak.details if peak and what == "RAM" else ())],
+                hint=(f"{peak.advice}; " if peak and what == "RAM" else "")
+                + "lower `model.width_mult`, or raise the limit in tinyml.toml",
             )
 
 

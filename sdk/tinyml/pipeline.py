@@ -268,6 +268,7 @@ class Project:
         check_needs(c, self.board)
         _ = self.load_estimate
         app, model = app_config(c, self.quantized.sha256), compiler.write(self.compiled, self.compiled_dir)
+        peak = compiler.Peak.of(self.compiled.plan)
         self.announce("build", "running")
         # A folder per image: two processes may build different configurations of one project at a time.
         folder = self.store.root / "build" / self.board.name
@@ -275,10 +276,10 @@ class Project:
         image = firmware.build(
             self.board, c.board.compiler, self.folder / "firmware", front_end, model, app,
             folder / self.keys.image(app), uf2=uf2,
-            arena_peak=self.compiled.layers[self.compiled.plan.peak_step].name, objects_dir=folder / "objects",
+            peak=peak, objects_dir=folder / "objects",
         )  # fmt: skip
         check_memory(c, self.board, ram_bytes=image.ram_bytes, flash_bytes=image.flash_bytes,
-                     biggest=[f"{s.name} {s.size_bytes:,} bytes" for s in image.biggest[:6]])  # fmt: skip
+                     biggest=[f"{s.name} {s.size_bytes:,} bytes" for s in image.biggest[:6]], peak=peak)  # fmt: skip
         return image
 
     @cached_property

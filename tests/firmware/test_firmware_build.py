@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tinyml.board import load_board
+from tinyml.compiler import Peak, Placement
 from tinyml.errors import OverBudgetError, ProjectError
 from tinyml.firmware import Image, build
 
@@ -18,10 +19,12 @@ COMPILERS = [
     "zig",
     pytest.param("gcc", marks=pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="no arm gcc")),
 ]
+LIVE = (Placement("conv2d_2", 0, 200_000, 2, 3), Placement("conv2d_3", 200_000, 99_000, 3, 4))
+PEAK = Peak("conv2d_3", 299_000, LIVE, "conv2d_5", 120_000)
 
 
 def make(parts, out: Path, compiler: str = "zig", **changes: object) -> Image:
-    options = {k: changes.pop(k) for k in ("uf2", "arena_peak", "board") if k in changes}
+    options = {k: changes.pop(k) for k in ("uf2", "peak", "board") if k in changes}
     chosen = replace(parts, **changes)
     board = options.pop("board", load_board("nrf52840"))
     return build(board, compiler, chosen.app_dir, chosen.features, chosen.model, chosen.config, out, **options)
@@ -102,9 +105,11 @@ def test_too_much_ram_names_the_parts(parts, built: Path, tmp_path: Path, networ
     model = network(tmp_path / "m", arena_bytes=300_000)
     with pytest.raises(OverBudgetError, match=r"`kws` does not fit `nrf52840`: RAM needs 31\d,\d\d\d bytes, the board "
                                               r"has 262,144") as caught:  # fmt: skip
-        make(parts, built / "zig", model=model, arena_peak="conv2d_3")
+        make(parts, built / "zig", model=model, peak=PEAK)
     error = caught.value
     assert error.exit_code == 5 and "width_mult" in error.hint
+    assert error.hint.startswith("give `conv2d_2` fewer channels")
+    assert error.details[2:] == PEAK.details
     assert error.details[0].startswith("arena 300,000 (peak at conv2d_3), DMA buffers 6,784")
     assert "arena 300,000" in error.details[1]
     assert not list((built / "zig").glob("*.enlarged.elf"))

@@ -138,6 +138,7 @@ def test_every_limit_fails_the_build(folder: Path, limits: dict[str, float], mes
     with pytest.raises(OverBudgetError, match=message) as caught:
         project.build()
     assert caught.value.exit_code == 5 and caught.value.hint and caught.value.details
+    assert ("ram_bytes" in limits) == any("largest buffers there" in line for line in caught.value.details)
 
 
 def test_the_accuracy_limit_fails_the_deployment(folder: Path) -> None:

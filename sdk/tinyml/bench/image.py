@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinyml.board import Board
-from tinyml.compiler import Compiled, write
+from tinyml.compiler import Compiled, Peak, write
 from tinyml.errors import OverBudgetError, ProjectError
 from tinyml.firmware.elf import read_sections, read_symbols
 from tinyml.ir.tensor import TensorType
@@ -146,14 +146,16 @@ def _script(board: Board) -> str:
 
 
 def _over_budget(compiled: Compiled, board: Board, error: ProjectError) -> OverBudgetError | None:
-    text = "\n".join(error.details)
-    if not re.search("overflowed|will not fit", text):
+    text = "\n".join(line for line in error.details if re.search("overflowed|will not fit", line))
+    if not text:
         return None
+    peak = Peak.of(compiled.plan) if "DATA" in text else None
     return OverBudgetError(
         f"`{compiled.name}` does not fit `{board.name}`",
         details=[f"arena {compiled.plan.arena_bytes:,} bytes of {board.ram_bytes:,} bytes of RAM",
-                 f"weights {compiled.weight_bytes:,} bytes of {board.flash_bytes:,} bytes of flash"],
-        hint="choose a larger board: `tinyml boards`",
+                 f"weights {compiled.weight_bytes:,} bytes of {board.flash_bytes:,} bytes of flash",
+                 *(peak.details if peak else ())],
+        hint=(f"{peak.advice}, or " if peak else "") + "choose a larger board: `tinyml boards`",
     )  # fmt: skip
 
 

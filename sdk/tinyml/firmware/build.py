@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from tinyml.board import Board
+from tinyml.compiler.peak import Peak
 from tinyml.errors import ProjectError
 from tinyml.firmware.app_config import AppConfig
 from tinyml.firmware.elf import entry_point
@@ -35,13 +36,13 @@ class _Group:
 
 def build(
     board: Board, compiler_name: Literal["zig", "gcc"], app_dir: Path, features: CSources, model: CSources,
-    config: AppConfig, out_dir: Path, *, uf2: bool = False, arena_peak: str = "",
+    config: AppConfig, out_dir: Path, *, uf2: bool = False, peak: Peak | None = None,
     objects_dir: Path | None = None,
 ) -> Image:  # fmt: skip
     """Build the application in `app_dir` (its C files) for `board` into `out_dir`.
 
-    `uf2` links for the flash that the board's UF2 bootloader leaves. `arena_peak` names the layer at which the
-    arena is fullest, for the error message. Objects are cached in `objects_dir` (default: in `out_dir`), so a
+    `uf2` links for the flash that the board's UF2 bootloader leaves. `peak` is where the network's arena is
+    fullest, for the error message. Objects are cached in `objects_dir` (default: in `out_dir`), so a
     changed `config` compiles one file. The bytes of the image depend on the sources and the compiler only.
 
     Raises: OverBudgetError when it does not fit, ProjectError with the compiler's messages, MissingToolError.
@@ -73,7 +74,7 @@ def build(
         program = _link(compiler, objects, out_dir / f"{config.name}{suffix}", ())
         return Image(program, None, (), 0, 0, ())
     elf = out_dir / f"{config.name}{'-uf2' if uf2 else ''}.elf"
-    _link_image(compiler, objects, elf, board, config.name, arena_peak)
+    _link_image(compiler, objects, elf, board, config.name, peak)
     check_no_soft_float(elf, board)
     segments = [(segment.address, segment.data) for segment in load_segments(elf)]
     write_text(elf.with_suffix(".hex"), intel_hex(segments, entry_point(elf)))
@@ -81,7 +82,7 @@ def build(
 
 
 def _link_image(
-    compiler: Compiler, objects: Sequence[Path], elf: Path, board: Board, name: str, arena_peak: str
+    compiler: Compiler, objects: Sequence[Path], elf: Path, board: Board, name: str, peak: Peak | None
 ) -> None:
     """Link; an image that does not fit is linked again into enlarged memories to say what is too big."""
     try:
@@ -93,7 +94,7 @@ def _link_image(
         flags = _image_flags(compiler, enlarged.with_suffix(".ld"), board, _ENLARGED)
         compiler.link(objects, enlarged, flags=flags)
         try:
-            raise over_budget(name, enlarged, board, arena_peak) or error from None
+            raise over_budget(name, enlarged, board, peak) or error from None
         finally:
             enlarged.unlink()
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinyml.board import Board
+from tinyml.compiler.peak import Peak
 from tinyml.errors import OverBudgetError, ProjectError
 from tinyml.firmware.elf import Section, Symbol, read_sections, read_symbols
 
@@ -62,8 +63,9 @@ def check_no_soft_float(elf: Path, board: Board) -> None:
         )  # fmt: skip
 
 
-def over_budget(name: str, elf: Path, board: Board, arena_peak: str) -> OverBudgetError | None:
-    """The error for an image that was linked with enlarged memories and is too large for the real ones."""
+def over_budget(name: str, elf: Path, board: Board, peak: Peak | None) -> OverBudgetError | None:
+    """The error for an image that was linked with enlarged memories and is too large for the real ones; of RAM it says
+    what fills the arena at its `peak`."""
     image = measure(elf, None, board)
     used = used_bytes(image.sections, board)
     for memory in board.memories:
@@ -72,9 +74,11 @@ def over_budget(name: str, elf: Path, board: Board, arena_peak: str) -> OverBudg
             return OverBudgetError(
                 f"`{name}` does not fit `{board.name}`: {'flash' if is_code else 'RAM'} needs "
                 f"{used[memory.name]:,} bytes, the board has {memory.length_bytes:,}",
-                details=[_parts(image, memory.name, arena_peak), _biggest(elf, board, memory.name)],
-                hint="lower `model.width_mult` in tinyml.toml, or choose a larger board: `tinyml boards`",
-            )
+                details=[_parts(image, memory.name, peak), _biggest(elf, board, memory.name),
+                         *(peak.details if peak and not is_code else ())],
+                hint=(f"{peak.advice}; " if peak and not is_code else "")
+                + "lower `model.width_mult` in tinyml.toml, or choose a larger board: `tinyml boards`",
+            )  # fmt: skip
     return None
 
 
@@ -82,13 +86,13 @@ PARTS = {".arena": "arena", ".dma": "DMA buffers", ".stack": "stack", ".data": "
           ".text": "code", ".rodata": "weights and tables", ".vectors": "vectors"}  # fmt: skip
 
 
-def _parts(image: Image, memory: str, arena_peak: str) -> str:
+def _parts(image: Image, memory: str, peak: Peak | None) -> str:
     """`arena 221,184 (peak at conv2d_3), stack 8,192, data 19,456`, the biggest first."""
     parts = []
     for section in sorted(image.sections, key=lambda s: -s.size_bytes):
         if section.memory == memory:
-            peak = f" (peak at {arena_peak})" if section.name == ".arena" and arena_peak else ""
-            parts.append(f"{PARTS.get(section.name, section.name)} {section.size_bytes:,}{peak}")
+            where = f" (peak at {peak.step})" if section.name == ".arena" and peak else ""
+            parts.append(f"{PARTS.get(section.name, section.name)} {section.size_bytes:,}{where}")
     return ", ".join(parts)
 
 

@@ -95,6 +95,11 @@ def residual(size: int = 32, widths: Sequence[int] = (16, 32, 64), depth: int = 
     return net.classify(x, 10)
 
 
+def zero_weights(const: Const) -> Const:
+    """A constant of the same type, full of zeros."""
+    return Const.of(np.zeros(const.type.shape, const.type.dtype), const.type.quant)
+
+
 Problem = tuple[list[Step], dict[str, int], list[str], list[str]]
 
 
