@@ -16,7 +16,8 @@ from tinyml.board import Isa
 from tinyml.compiler import Compiled, compile_graph
 from tinyml.compiler.arena_canary import ArenaCanary
 from tinyml.compiler.plan import Plan
-from tinyml.errors import ProjectError
+from tinyml.errors import DeviceError, ProjectError
+from tinyml.importers import load_model
 from tinyml.ir.graph import Graph
 from tinyml.ir.interpret import interpret
 from tinyml.ir.tensor import QuantParams
@@ -36,6 +37,7 @@ def residual() -> Graph:
 
 
 GRAPHS = {"kws": ds_cnn(3), "odd": ds_cnn(4, shape=(23, 17), channels=7, kernel=(5, 5)), "residual": residual()}
+NETWORKS = ("mcunet_vww", "mlperf_ad", "mlperf_ic", "mlperf_kws", "mlperf_sww", "mlperf_vww")
 ISAS = {"portable": Isa("host"), "simd": bare_board.cortex_m4().isa}
 
 
@@ -122,6 +124,25 @@ def test_every_byte_outside_a_falsified_plan_is_named(on_board: tuple[Compiled, 
     found = check_arena_accesses(falsified, elf, bare_board.cortex_m4())
     written = [s for s in found if s.write and s.begin == begin]
     assert [(s.layer, s.end) for s in written] == [(layer.symbol, begin + 16)]
+
+
+def test_the_image_of_another_network_proves_nothing(on_board: tuple[Compiled, Path]) -> None:
+    compiled, elf = on_board
+    other = replace(compiled.layers[-1], symbol="m_layer_99_other")
+    with pytest.raises(DeviceError, match="m_layer_99_other touched nothing"):
+        check_arena_accesses(replace(compiled, layers=(*compiled.layers, other)), elf, bare_board.cortex_m4())
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_known_networks_touch_only_what_is_theirs(shared_dir: Path, tmp_path: Path, name: str) -> None:
+    """On the host step by step with poison, and on the board access by access."""
+    board = bare_board.cortex_m4()
+    graph = load_model(shared_dir / "models" / f"{name}.tflite")
+    compiled = compile_graph(graph, board.isa)
+    x = random_input(graph, seed=2)
+    np.testing.assert_array_equal(ArenaCanary(compiled).invoke(x), interpret(graph, x)[0])
+    image = build_image(compiled, board, "zig", tmp_path, flags=UNPREDICATED["zig"])
+    assert check_arena_accesses(compiled, image.elf, board) == ()
 
 
 def test_a_layer_that_touches_a_variable_is_found(tmp_path: Path) -> None:

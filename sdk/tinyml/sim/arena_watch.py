@@ -43,8 +43,8 @@ def check_arena_accesses(
     """Run the network of `elf` once on random input (streamed: `pushes` frames); every access outside the plan.
 
     `elf` is any image that holds the network and, under the name `arena`, its arena. It must be compiled so that no
-    load or store is predicated (see `Core.watch_accesses`). Raises: DeviceError when the run fails, ProjectError for
-    a board that is not simulated.
+    load or store is predicated (see `Core.watch_accesses`). Raises: DeviceError when the run fails or leaves out
+    a layer, ProjectError for a board that is not simulated.
     """
     image = Image(elf)
     layers = layer_functions(image, [layer.symbol for layer in compiled.layers])
@@ -59,6 +59,10 @@ def check_arena_accesses(
             run.call(f"{compiled.prefix}_push")
     else:
         run.call(f"{compiled.prefix}_invoke")
+    seen = {layer_name(f.name) for f, row in zip(layers, touched[1:], strict=True) if row.any()}
+    missing = [layer.symbol for layer in compiled.layers if layer.symbol not in seen]
+    if missing:
+        raise DeviceError(f"{', '.join(missing)} touched nothing: the image was not built from this network")
     found = [*_strays(compiled, layers, touched, run.arena)]
     if region.strays:
         name = layer_name(layers[region.stray_layer - 1].name)
