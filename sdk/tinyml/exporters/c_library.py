@@ -54,7 +54,7 @@ def export_c(graph: Graph, isa: Isa, name: str, folder: Path, *, stream: bool = 
     compiled = compile_graph(graph, isa, prefix=name, stream=stream)
     files = _relocated(compiled)
     files[f"{name}.h"] = _preface(compiled, stream) + files[f"{name}.h"]
-    files[f"{name}_test.c"] = known_answer_test(graph, name, stream=stream)
+    files[f"{name}_test.c"] = known_answer_test(graph, name, frames_between=_frames_between(compiled, graph, stream))
     files[MARKER] = _manifest(compiled, files, stream)
     with writing_folder(folder, MARKER) as partial:
         for path, text in files.items():
@@ -91,6 +91,14 @@ def _files_of(marker: Path) -> set[str]:
         return {str(name) for name in json.loads(marker.read_text(encoding="utf-8"))["files"]}
     except (OSError, ValueError, KeyError, TypeError):
         return set()
+
+
+def _frames_between(compiled: Compiled, graph: Graph, stream: bool) -> int | None:
+    """How many frames lie between outputs: 1 where windows overlap, the window's length where they do not."""
+    if not stream:
+        return None
+    apart = f"#define {compiled.prefix.upper()}_WINDOWS_OVERLAP 0\n" in compiled.files[f"{compiled.prefix}.h"]
+    return graph.types[graph.inputs[0]].shape[1] if apart else 1
 
 
 def _relocated(compiled: Compiled) -> dict[str, str]:

@@ -12,12 +12,14 @@ RUNS = 3
 _MULTIPLIER, _INCREMENT, _SEED = 1664525, 1013904223, 1
 
 
-def known_answer_test(graph: Graph, name: str, *, stream: bool = False) -> str:
+def known_answer_test(graph: Graph, name: str, *, frames_between: int | None = None) -> str:
     """The text of a program that runs the network on `RUNS` inputs and compares every output byte.
 
-    With `stream`, frames are pushed one by one and the outputs of the last `RUNS` pushes are compared with the network
-    on the window that ends there. It exits with status 0 and prints "pass", or with 1 and "FAIL".
+    With `frames_between`, frames are pushed one by one; that many frames after the first full window there is the next
+    output, of the window that ends there, `RUNS` in all: 1, or the window's length. The program exits with status 0 and
+    prints "pass", or with 1 and "FAIL".
     """
+    stream = frames_between is not None
     w = CWriter()
     w.line(f"/* Known answers of network `{graph.name}`: the outputs that the integer reference gives for inputs that")
     w.line(" * draw() repeats here. Generated, do not edit. Call the function from a program of your own, with")
@@ -30,14 +32,16 @@ def known_answer_test(graph: Graph, name: str, *, stream: bool = False) -> str:
     w.line()
     w.line(f"#define RUNS {RUNS}")
     w.line()
-    expected = (_stream_answers if stream else _answers)(graph)
-    w.array("expected", expected)
+    w.array("expected", _stream_answers(graph, frames_between) if stream else _answers(graph))
     w.line(f"static _Alignas({name.upper()}_ARENA_ALIGN) uint8_t arena[{name.upper()}_ARENA_BYTES];")
     w.line(f"static uint32_t state = {_SEED}u;")
     w.line()
     _write_draw(w)
     _write_compare(w)
-    (_write_stream_test if stream else _write_test)(w, graph, name)
+    if stream:
+        _write_stream_test(w, name, frames_between)
+    else:
+        _write_test(w, graph, name)
     w.line()
     w.line(f"#if !defined({name.upper()}_TEST_NO_MAIN)")
     with w.block("int main(void)"):
@@ -71,13 +75,14 @@ def _answers(graph: Graph) -> np.ndarray:
     return np.concatenate(found)
 
 
-def _stream_answers(graph: Graph) -> np.ndarray:
-    """int8 [RUNS * bytes of the output]: of the window's first full length, and of two more frames."""
+def _stream_answers(graph: Graph, frames_between: int) -> np.ndarray:
+    """int8 [RUNS * bytes of the output]: of the first full window, and of those that end `frames_between` later."""
     kind = graph.types[graph.inputs[0]]
     length = kind.shape[1]
-    frames = _Draw()((length + RUNS - 1) * (kind.size_bytes // length)).reshape(length + RUNS - 1, -1)
-    windows = [frames[run : run + length].reshape(kind.shape) for run in range(RUNS)]
-    return np.concatenate([interpret(graph, x)[0].ravel() for x in windows])
+    count = length + (RUNS - 1) * frames_between
+    frames = _Draw()(count * (kind.size_bytes // length)).reshape(count, -1)
+    starts = range(0, count - length + 1, frames_between)
+    return np.concatenate([interpret(graph, frames[i : i + length].reshape(kind.shape))[0].ravel() for i in starts])
 
 
 def _write_draw(w: CWriter) -> None:
@@ -119,7 +124,7 @@ def _write_test(w: CWriter, graph: Graph, name: str) -> None:
         _write_verdict(w, name)
 
 
-def _write_stream_test(w: CWriter, graph: Graph, name: str) -> None:
+def _write_stream_test(w: CWriter, name: str, frames_between: int) -> None:
     upper = name.upper()
     w.line(f"static int8_t frame[{upper}_FRAME_BYTES];")
     w.line(f"int {name}_test(void);")
@@ -127,15 +132,17 @@ def _write_stream_test(w: CWriter, graph: Graph, name: str) -> None:
     w.line("/* 0 when every output byte, and every answer whether there is one, is right. */")
     with w.block(f"int {name}_test(void)"):
         w.line(f"const int32_t length = {upper}_INPUT_BYTES / {upper}_FRAME_BYTES;")
+        w.line(f"const int32_t between = {frames_between}; /* frames from one output to the next */")
         w.line("const int8_t *next = expected;")
         w.line("int32_t wrong = 0;")
         with w.block(f"for (int32_t i = 0; i < {upper}_ARENA_BYTES; i++)"):
             w.line("arena[i] = 0xA5; /* only reset initialises the arena */")
         w.line(f"{name}_reset(arena);")
-        with w.block("for (int32_t pushed = 1; pushed < length + RUNS; pushed++)"):
+        with w.block("for (int32_t pushed = 1; pushed <= length + (RUNS - 1) * between; pushed++)"):
+            w.line("const int ready = pushed >= length && (pushed - length) % between == 0;")
             w.line(f"draw(frame, {upper}_FRAME_BYTES);")
-            w.line(f"wrong += {name}_push(arena, frame) != (pushed >= length);")
-            with w.block("if (pushed >= length)"):
+            w.line(f"wrong += {name}_push(arena, frame) != ready;")
+            with w.block("if (ready)"):
                 w.line(f"wrong += compare({name}_output(arena), next, {upper}_OUTPUT_BYTES);")
                 w.line(f"next += {upper}_OUTPUT_BYTES;")
         _write_verdict(w, name)
