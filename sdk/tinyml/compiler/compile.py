@@ -9,7 +9,7 @@ from pathlib import Path
 import tinyml.ops  # noqa: F401  (registers the operators)
 from tinyml.board import Isa
 from tinyml.compiler.emit import LAYER_CODE_BYTES, Program, emit_files
-from tinyml.compiler.frame_graph import frame_graph
+from tinyml.compiler.frame_graph import FrameGraph, frame_graph
 from tinyml.compiler.passes import (
     constant_channels,
     constant_folding,
@@ -22,7 +22,7 @@ from tinyml.compiler.passes import (
     trim_kernels,
 )
 from tinyml.compiler.plan import Plan
-from tinyml.compiler.schedule import reorder, schedule
+from tinyml.compiler.schedule import Schedule, push_schedule, reorder, schedule
 from tinyml.ir.graph import Graph
 from tinyml.ir.op import GraphError
 from tinyml.ir.tensor import TensorType
@@ -107,6 +107,8 @@ def compile_graph(graph: Graph, isa: Isa, *, prefix: str = "m", taps: bool = Fal
                   stream: bool = False, passes: tuple[Pass, ...] = PASSES) -> Compiled:  # fmt: skip
     """Compile `graph` for `isa`; with `stream`, to take one frame (row of its input) at a time.
 
+    Streamed windows overlap where the network allows it (see `streaming_analysis`); where it does not, windows follow
+    one another: the rows of one input, of an image for example, are taken in as they come.
     `taps` keeps every computed tensor in the arena to be read after a run; `canary` does so too and leaves guard
     words between tensors, which `HostModel` checks after every run. `passes` are run first: none of them leaves the
     operators as they are. Raises: GraphError.
@@ -118,16 +120,33 @@ def compile_graph(graph: Graph, isa: Isa, *, prefix: str = "m", taps: bool = Fal
     if not graph.inputs:
         raise GraphError(f"graph `{graph.name}` has no input")
     guard_bytes = 16 if canary else 0
-    frames = frame_graph(graph) if stream else None
-    graph = reorder(graph, isa) if frames is None else frames.graph
-    verify(graph)
-    planned = schedule(graph, isa, keep_all=taps or canary, guard_bytes=guard_bytes)
+    frames = None
+    if stream:
+        frames, graph, planned = _streamed(graph, isa)
+    else:
+        graph = reorder(graph, isa)
+        verify(graph)
+        planned = schedule(graph, isa, keep_all=taps or canary, guard_bytes=guard_bytes)
     program = Program.of(graph, planned, prefix, frames)
     return Compiled(
         graph.name, prefix, isa, tuple(graph.types[v] for v in graph.inputs),
         tuple(graph.types[v] for v in graph.outputs), planned.plan, _layer_infos(program), emit_files(program),
         {v: (p.offset, graph.types[v]) for v, p in program.places.items() if not p.rows}, guard_bytes,
     )  # fmt: skip
+
+
+def _streamed(graph: Graph, isa: Isa) -> tuple[FrameGraph | None, Graph, Schedule]:
+    """The per-frame graph where windows can overlap, else the graph itself with its input pushed row by row."""
+    try:
+        frames = frame_graph(graph)
+    except GraphError as overlapping:
+        try:
+            return None, graph, push_schedule(graph, isa)
+        except GraphError as rows:
+            details = (overlapping.message, rows.message)
+            raise GraphError(f"graph `{graph.name}` cannot be streamed", details=details, hint=rows.hint) from rows
+    verify(frames.graph)
+    return frames, frames.graph, schedule(frames.graph, isa)
 
 
 def _layer_infos(program: Program) -> tuple[LayerInfo, ...]:

@@ -10,9 +10,9 @@ from pathlib import Path
 import tinyml.ir
 import tinyml.ops
 from tinyml.compiler.frame_graph import COUNT, FrameGraph
-from tinyml.compiler.interface import accessor, header, sides, stream_header
+from tinyml.compiler.interface import accessor, header, rows_header, sides, stream_header
 from tinyml.compiler.row_streaming import RowChain, RowStage
-from tinyml.compiler.schedule import Schedule
+from tinyml.compiler.schedule import COUNTS, Schedule
 from tinyml.ir.cwriter import C_TYPES, CWriter
 from tinyml.ir.graph import Graph, Node
 from tinyml.ir.op import Call, Cost, Packed, Variant
@@ -67,6 +67,11 @@ class Program:
     places: Mapping[str, Place]
     frames: FrameGraph | None = None  # of a network that takes one frame at a time
 
+    @property
+    def pushed(self) -> RowChain | None:
+        """The chain whose input rows the caller hands over."""
+        return next((c for c in self.schedule.chains if c.pushed), None)
+
     @classmethod
     def of(cls, graph: Graph, schedule: Schedule, prefix: str, frames: FrameGraph | None = None) -> Program:
         nodes = [n for n in graph.nodes if schedule.variants[n.name].kernel_file]
@@ -104,7 +109,10 @@ def emit_files(program: Program) -> dict[str, str]:
     if program.schedule.chains:
         kernels["row_streaming.h"] = None
     plan, frames = program.schedule.plan, program.frames
-    head = header(program.graph, plan, prefix) if frames is None else stream_header(frames, plan, prefix)
+    if program.pushed is not None:
+        head = rows_header(program.graph, plan, prefix)
+    else:
+        head = header(program.graph, plan, prefix) if frames is None else stream_header(frames, plan, prefix)
     files = {f"{prefix}.h": head, f"{prefix}.c": ""}
     waiting = [*kernels, "attributes.h"]
     while waiting:
@@ -136,11 +144,14 @@ def _source(program: Program, kernels: Sequence[str]) -> str:
     for layer in layers:
         _emit_layer(program, layer, w)
     for chain in program.schedule.chains:
-        _emit_chain(program, chain, w)
-    if program.frames is None:
-        _emit_invoke(program, w)
-    else:
+        if not chain.pushed:
+            _emit_chain(program, chain, w)
+    if program.pushed is not None:
+        _emit_push_rows(program, program.pushed, w)
+    elif program.frames is not None:
         _emit_push(program, program.frames, w)
+    else:
+        _emit_invoke(program, w)
     return w.text()
 
 
@@ -174,8 +185,41 @@ def _emit_push(program: Program, frames: FrameGraph, w: CWriter) -> None:
         w.line(f"return *{count} == {frames.window_frames};")
 
 
+def _emit_push_rows(program: Program, chain: RowChain, w: CWriter) -> None:
+    """One input row a call; with the last one everything behind the chain runs too."""
+    prefix, count = program.prefix, len(chain.stages)
+    ring, kind = program.places[program.graph.inputs[0]], program.graph.types[program.graph.inputs[0]]
+    row_bytes = kind.size_bytes // kind.shape[1]
+    counts = f"(int16_t *)(void *)((uint8_t *)arena + {program.schedule.plan[COUNTS].offset})"
+    w.line()
+    with w.block(accessor(prefix, "output")):
+        w.line(f"return (const int8_t *)arena + {program.places[program.graph.outputs[0]].offset};")
+    w.line()
+    with w.block(f"void {prefix}_reset(void *arena)"):
+        w.line(f"int16_t *const counts = {counts};")
+        with w.block(f"for (int32_t k = 0; k <= {count}; k++)"):
+            w.line("counts[k] = 0;")
+    w.line()
+    _describe_chain(program, chain, w)
+    with w.block(f"int {prefix}_push(void *arena, const int8_t *frame)"):
+        _emit_stages(program, chain, w)
+        w.line(f"int16_t *const counts = {counts};")
+        w.line(f"int8_t *const row = (int8_t *)arena + {ring.offset} + counts[0] % {ring.rows} * {row_bytes};")
+        with w.block(f"for (int32_t i = 0; i < {row_bytes}; i++)"):
+            w.line("row[i] = frame[i];")
+        w.line("counts[0]++;")
+        with w.block(f"if (!tm_run_rows(stages, {count}, {chain.rows}, counts, (uint8_t *)arena) || "
+                     f"counts[0] < {kind.shape[1]})"):  # fmt: skip
+            w.line("return 0;")
+        _emit_calls(program, w)
+        w.line(f"{prefix}_reset(arena);")
+        w.line("return 1;")
+
+
 def _emit_calls(program: Program, w: CWriter) -> None:
     for layer in program.layers:
+        if layer.chain is not None and layer.chain.pushed:
+            continue
         if layer.chain is None:
             w.line(f"{layer.symbol}((uint8_t *)arena);")
         elif layer.node.name == layer.chain.nodes[0]:
@@ -220,18 +264,32 @@ def _emit_row_layer(program: Program, layer: Layer, symbols: tuple[str, ...], w:
 
 
 def _emit_chain(program: Program, chain: RowChain, w: CWriter) -> None:
+    """The function that runs a chain on a whole input."""
+    count, in_rows = len(chain.stages), chain.stages[0].in_rows
+    scratch = program.schedule.plan.scratch(chain.name)
+    w.line()
+    _describe_chain(program, chain, w)
+    with w.block(f"static TM_SEPARATE void {program.prefix}_{chain.name}(uint8_t *arena)"):
+        _emit_stages(program, chain, w)
+        w.line(f"int16_t *const counts = (int16_t *)(void *)(arena + {scratch.offset + chain.counts_offset});")
+        with w.block(f"for (int32_t k = 0; k <= {count}; k++)"):
+            w.line(f"counts[k] = k == 0 ? {in_rows} : 0;")
+        w.line(f"(void)tm_run_rows(stages, {count}, {chain.rows}, counts, arena);")
+
+
+def _describe_chain(program: Program, chain: RowChain, w: CWriter) -> None:
     layers = {layer.node.name: layer for layer in program.layers}
     scratch = program.schedule.plan.scratch(chain.name)
     numbers = " ".join(f"{layers[name].index:02d}" for name in chain.nodes)
-    w.line()
     w.line(f"/* layers {numbers} row by row, rings and scratch in arena [{scratch.offset}, "
            f"{scratch.offset + scratch.size}) */")  # fmt: skip
-    with w.block(f"static TM_SEPARATE void {program.prefix}_{chain.name}(uint8_t *arena)"):
-        with w.block(f"static const tm_row_stage stages[{len(chain.stages)}] =", "};"):
-            for stage in chain.stages:
-                w.line(f"{{{layers[stage.node].symbol}, {stage.stride}, {stage.reach}, {stage.in_rows}}},")
-        done = f"(int16_t *)(void *)(arena + {scratch.offset + chain.done_offset})"
-        w.line(f"tm_run_rows(stages, {len(chain.stages) - 1}, {chain.rows}, {done}, arena);")
+
+
+def _emit_stages(program: Program, chain: RowChain, w: CWriter) -> None:
+    layers = {layer.node.name: layer for layer in program.layers}
+    with w.block(f"static const tm_row_stage stages[{len(chain.stages)}] =", "};"):
+        for stage in chain.stages:
+            w.line(f"{{{layers[stage.node].symbol}, {stage.stride}, {stage.reach}, {stage.in_rows}}},")
 
 
 def _pointer(kind: TensorType, offset: int, qualifier: str = "") -> str:

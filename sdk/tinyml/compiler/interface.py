@@ -54,13 +54,31 @@ def header(graph: Graph, plan: Plan, prefix: str) -> str:
 
 
 def stream_header(frames: FrameGraph, plan: Plan, prefix: str) -> str:
-    """The text of `PREFIX.h` for a network that takes one frame at a time."""
+    """The text of `PREFIX.h` for a network that takes one frame at a time and whose windows overlap."""
+    upper, graph = prefix.upper(), frames.graph
+    says = (f"that of the newest {upper}_WINDOW_FRAMES frames. Each push",
+            "after the first full window gives a new output.")  # fmt: skip
+    return _push_header(graph.name, frames.window, graph.types[frames.output], plan, prefix, 1, says)
+
+
+def rows_header(graph: Graph, plan: Plan, prefix: str) -> str:
+    """The text of `PREFIX.h` for a network that takes its input row by row."""
+    upper = prefix.upper()
+    says = (f"after every {upper}_WINDOW_FRAMES rows, which are one",
+            "whole input; the next push begins the next one.")  # fmt: skip
+    kinds = graph.types[graph.inputs[0]], graph.types[graph.outputs[0]]
+    return _push_header(graph.name, *kinds, plan, prefix, 0, says)
+
+
+def _push_header(
+    name: str, window: TensorType, output: TensorType, plan: Plan, prefix: str, overlap: int, says: tuple[str, str]
+) -> str:
     upper, w = prefix.upper(), CWriter()
-    graph = frames.graph
-    w.line(f"/* Network `{graph.name}`, streamed: generated, do not edit.")
+    w.line(f"/* Network `{name}`, fed row by row: generated, do not edit.")
     w.line(" *")
     w.line(f" * Call {prefix}_reset once, then {prefix}_push with every frame of {upper}_FRAME_BYTES. It gives 1 when")
-    w.line(f" * the output is valid: that of the newest {upper}_WINDOW_FRAMES frames ({upper}_INPUT_BYTES together).")
+    w.line(f" * the output is valid: {says[0]}")
+    w.line(f" * {says[1]}")
     w.line(f" * The arena has {upper}_ARENA_BYTES, is aligned to {upper}_ARENA_ALIGN, and keeps the state. */")
     w.line(f"#ifndef {upper}_H")
     w.line(f"#define {upper}_H")
@@ -71,10 +89,11 @@ def stream_header(frames: FrameGraph, plan: Plan, prefix: str) -> str:
     w.line(f"#define {upper}_ARENA_ALIGN {ARENA_ALIGN}")
     w.line(f"#define {upper}_INPUT_COUNT 1")
     w.line(f"#define {upper}_OUTPUT_COUNT 1")
-    w.line(f"#define {upper}_FRAME_BYTES {graph.types[frames.frame].size_bytes}")
-    w.line(f"#define {upper}_WINDOW_FRAMES {frames.window_frames}")
-    _shape_macros(w, prefix, "INPUT", frames.window)
-    _shape_macros(w, prefix, "OUTPUT", graph.types[frames.output])
+    w.line(f"#define {upper}_FRAME_BYTES {window.size_bytes // window.shape[1]}")
+    w.line(f"#define {upper}_WINDOW_FRAMES {window.shape[1]}")
+    w.line(f"#define {upper}_WINDOWS_OVERLAP {overlap}")
+    _shape_macros(w, prefix, "INPUT", window)
+    _shape_macros(w, prefix, "OUTPUT", output)
     w.line()
     w.line(f"void {prefix}_reset(void *arena);")
     w.line(f"int {prefix}_push(void *arena, const int8_t *frame);")

@@ -13,24 +13,24 @@ typedef struct {
     int16_t stride, reach, in_rows;
 } tm_row_stage;
 
-/* `done` is room for the number of rows that each of the stages [0, last] has computed. */
-static TM_SEPARATE void tm_run_rows(const tm_row_stage *stages, int32_t last, int32_t rows, int16_t *done,
-                                    uint8_t *arena)
+/* counts[0] rows of the input are there, counts[k + 1] rows of stage k. Runs all that can be run of the `count` stages;
+ * returns whether the last one has all its `rows`. */
+static TM_SEPARATE int tm_run_rows(const tm_row_stage *stages, int32_t count, int32_t rows, int16_t *counts,
+                                   uint8_t *arena)
 {
-    for (int32_t k = 0; k <= last; k++) {
-        done[k] = 0;
-    }
-    while (done[last] < rows) {
-        int32_t k = last;
-        for (; k > 0; k--) {
-            const int32_t needed = done[k] * stages[k].stride + stages[k].reach;
-            if (done[k - 1] >= (needed < stages[k].in_rows ? needed : stages[k].in_rows)) {
+    int32_t k = count;
+    while (counts[count] < rows && k > 0) {
+        for (k = count; k > 0; k--) {
+            const tm_row_stage *stage = &stages[k - 1];
+            const int32_t needed = counts[k] * stage->stride + stage->reach;
+            if (counts[k - 1] >= (needed < stage->in_rows ? needed : stage->in_rows)) {
+                stage->run(arena, counts[k]);
+                counts[k]++;
                 break;
             }
         }
-        stages[k].run(arena, done[k]);
-        done[k]++;
     }
+    return counts[count] == rows;
 }
 
 #endif

@@ -32,20 +32,30 @@ class RowStage:
 
 @dataclass(frozen=True)
 class RowChain:
-    """Layers that run as one step. Offsets are in the step's scratch; `rows` of the last layer are computed."""
+    """Layers that run as one step. Offsets are in the step's scratch; `rows` of the last layer are computed.
+
+    Of a `pushed` chain the caller hands over the input row by row: it is a ring too, and how far the stages have come
+    is kept apart from the scratch, from push to push.
+    """
 
     name: str
     stages: tuple[RowStage, ...]
     ring_offsets: Mapping[str, int]  # inner value -> offset
     kernel_offset: int
-    done_offset: int
+    counts_offset: int  # where the counts of tm_run_rows lie, unless the chain is pushed
     scratch_bytes: int
     rows: int
     overlap: Overlap
+    pushed: bool = False
 
     @property
     def nodes(self) -> tuple[str, ...]:
         return tuple(stage.node for stage in self.stages)
+
+    @property
+    def counts_bytes(self) -> int:
+        """int16 counters: rows of the input, then of every stage."""
+        return _words(2 * (len(self.stages) + 1))
 
 
 def by_rows(node: Node, variant: Variant) -> bool:
@@ -76,14 +86,16 @@ def linear_runs(graph: Graph, variants: Mapping[str, Sequence[Variant]]) -> Iter
         yield tuple(run)
 
 
-def row_chain(graph: Graph, nodes: Sequence[Node], variants: Mapping[str, Variant]) -> RowChain:
+def row_chain(
+    graph: Graph, nodes: Sequence[Node], variants: Mapping[str, Variant], *, pushed: bool = False
+) -> RowChain:
     """The chain of `nodes` with these variants, all of which run by rows."""
     stages, rings, end = [], {}, 0
     geometry = [_rows(node, graph.input_types(node), graph.types[node.outputs[0]]) for node in nodes]
     for node, (stride, reach, held) in zip(nodes, geometry, strict=True):
         source = graph.activations(node)[0]
         in_rows = graph.types[source].shape[1]
-        first = node is nodes[0]
+        first = node is nodes[0] and not pushed
         stages.append(RowStage(node.name, variants[node.name], stride, reach, in_rows, in_rows if first else held))
         if not first:
             rings[source] = end
@@ -91,9 +103,10 @@ def row_chain(graph: Graph, nodes: Sequence[Node], variants: Mapping[str, Varian
     kernel_bytes = max(variants[n.name].scratch_bytes for n in nodes)
     rows = graph.types[nodes[-1].outputs[0]].shape[1]
     overlap = _overlap(graph, nodes, tuple(stages), rows)
-    done = end + _words(kernel_bytes)
+    counts = end + _words(kernel_bytes)
     name = f"rows_{nodes[0].name}_to_{nodes[-1].name}"
-    return RowChain(name, tuple(stages), rings, end, done, done + _words(2 * len(nodes)), rows, overlap)
+    size = counts if pushed else counts + _words(2 * len(nodes) + 2)
+    return RowChain(name, tuple(stages), rings, end, counts, size, rows, overlap, pushed)
 
 
 def _words(size: int) -> int:

@@ -11,7 +11,10 @@ from tinyml.compiler.order import best_order, with_order
 from tinyml.compiler.plan import ARENA_ALIGN, Plan, Step, bytes_needed, plan_memory
 from tinyml.compiler.row_streaming import MOST_STAGES, RowChain, by_rows, linear_runs, row_chain
 from tinyml.ir.graph import Graph, Node
-from tinyml.ir.op import Overlap, Variant
+from tinyml.ir.op import GraphError, Overlap, Variant
+
+COUNTS = "rows_counted"
+"""The state of a chain that is pushed."""
 
 _SLOWER = 1.15  # what a layer may lose for a smaller arena
 _WORTH = 3.0  # a chain must save this many times more of the arena than it adds to the cycles, both relative
@@ -43,6 +46,29 @@ def schedule(
     search = _Search.of(graph, isa, keep_all, guard_bytes)
     best = search.fastest_that_fits()
     return search.with_chains(best) if rows and not keep_all else best
+
+
+def push_schedule(graph: Graph, isa: Isa) -> Schedule:
+    """A schedule whose caller hands over the input row by row, so that it never exists as a whole.
+
+    Raises: GraphError when the first layer cannot take rows.
+    """
+    search = _Search.of(graph, isa)
+    base = search.fastest_that_fits()
+    first = graph.nodes[0]
+    able = len(graph.inputs) == 1 and graph.activations(first) == graph.inputs and graph.inputs[0] not in graph.outputs
+    readers = sum(graph.inputs[0] in node.inputs for node in graph.nodes)
+    if not able or readers != 1 or not any(by_rows(first, v) for v in search.options[first.name]):
+        raise GraphError(
+            f"graph `{graph.name}` cannot take its input row by row: layer `{first.name}` needs all of it",
+            hint="the first layer must be a convolution, and the only one that reads the input",
+        )
+    run = next((r for r in linear_runs(graph, search.options) if r[0] is first), (first,))
+    trials = []
+    for end in range(1, min(len(run), MOST_STAGES) + 1):
+        variants = dict(base.variants) | {n.name: search._for_rows(n) for n in run[:end]}
+        trials.append(search.planned(variants, (row_chain(graph, run[:end], variants, pushed=True),)))
+    return min(trials, key=lambda t: (t.plan.arena_bytes, search.total_cycles(t)))
 
 
 def reorder(graph: Graph, isa: Isa) -> Graph:
@@ -88,7 +114,10 @@ class _Search:
         self.made: dict[tuple[str, Variant], Step] = {}
 
     def planned(self, variants: Mapping[str, Variant], chains: tuple[RowChain, ...] = ()) -> Schedule:
-        plan = plan_memory(*self.problem(variants, chains), keep_all=self.keep_all, guard_bytes=self.guard_bytes)
+        state = dict([(COUNTS, c.counts_bytes) for c in chains if c.pushed])
+        steps, sizes, inputs, outputs = self.problem(variants, chains)
+        plan = plan_memory(steps, sizes | state, inputs, outputs, persistent=tuple(state), keep_all=self.keep_all,
+                           guard_bytes=self.guard_bytes)  # fmt: skip
         return Schedule(variants, chains, plan, self.buffers)
 
     def needs(self, variants: Mapping[str, Variant], chains: tuple[RowChain, ...] = ()) -> dict[str, int]:
@@ -100,9 +129,10 @@ class _Search:
 
     def problem(self, variants: Mapping[str, Variant], chains: tuple[RowChain, ...]) -> tuple:
         steps = list(_steps(self.graph, variants, chains, self.buffers, self._step))
-        seen = {v for step in steps for v in (*step.reads, *step.writes)} | set(self.graph.inputs)
+        inputs = () if any(c.pushed for c in chains) else self.graph.inputs
+        seen = {v for step in steps for v in (*step.reads, *step.writes)} | set(inputs)
         sizes = {name: size for name, size in self.sizes.items() if name in seen}
-        return steps, sizes, _unique(self.graph.inputs, self.buffers), _unique(self.graph.outputs, self.buffers)
+        return steps, sizes, _unique(inputs, self.buffers), _unique(self.graph.outputs, self.buffers)
 
     def _step(self, node: Node, variant: Variant) -> Step:
         key = (node.name, variant)
@@ -206,7 +236,10 @@ def _steps(
         if node.name in chain_at:
             chain = chain_at[node.name]
             source, target = buffers[graph.activations(node)[0]], buffers[nodes[chain.nodes[-1]].outputs[0]]
-            yield Step(chain.name, (source,), (target,), {(source, target): chain.overlap}, chain.scratch_bytes)
+            if chain.pushed:
+                yield Step(chain.name, (), (target,), {}, chain.scratch_bytes)
+            else:
+                yield Step(chain.name, (source,), (target,), {(source, target): chain.overlap}, chain.scratch_bytes)
         elif variant.kernel_file and node.name not in inside:
             yield step(node, variant)
 
