@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 from networks import NetworkBuilder, ds_cnn, random_input
 
+from tinyml.bench.canary import UNPREDICATED, prove_canary
 from tinyml.bench.image import build_image
+from tinyml.bench.inputs import sample_inputs
 from tinyml.board import Isa
 from tinyml.compiler import Compiled, compile_graph
 from tinyml.compiler.arena_canary import ArenaCanary
@@ -99,9 +101,6 @@ def test_a_scratch_that_is_too_small_is_found(simd: Compiled) -> None:
         ArenaCanary(falsified).invoke(random_input(GRAPHS["residual"]))
 
 
-UNPREDICATED = {"zig": ("-mllvm", "-ifcvt-limit=0"), "gcc": ("-fno-if-conversion", "-fno-if-conversion2")}
-
-
 @pytest.fixture(scope="module", params=GRAPHS)
 def on_board(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Compiled, Path]:
     compiled = compile_graph(GRAPHS[request.param], ISAS["simd"])
@@ -138,11 +137,20 @@ def test_known_networks_touch_only_what_is_theirs(shared_dir: Path, tmp_path: Pa
     """On the host step by step with poison, and on the board access by access."""
     board = bare_board.cortex_m4()
     graph = load_model(shared_dir / "models" / f"{name}.tflite")
-    compiled = compile_graph(graph, board.isa)
-    x = random_input(graph, seed=2)
-    np.testing.assert_array_equal(ArenaCanary(compiled).invoke(x), interpret(graph, x)[0])
-    image = build_image(compiled, board, "zig", tmp_path, flags=UNPREDICATED["zig"])
-    assert check_arena_accesses(compiled, image.elf, board) == ()
+    prove_canary(compile_graph(graph, board.isa), board, tmp_path, inputs=sample_inputs(graph, 2))
+
+
+def test_the_proof_names_layers_and_bytes(simd: Compiled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    board, x = bare_board.cortex_m4(), sample_inputs(GRAPHS["residual"], 2)
+    falsified = moved(simd, simd.plan.steps[1].writes[0], 16)
+    with pytest.raises(ProjectError, match="wrote to byte"):
+        prove_canary(falsified, board, tmp_path, inputs=x)
+    monkeypatch.setattr(ArenaCanary, "invoke", lambda self, *inputs: None)
+    with pytest.raises(ProjectError, match="`residual` touches memory that its plan did not give it") as caught:
+        prove_canary(falsified, board, tmp_path, inputs=x)
+    layer = next(x.symbol for x in simd.layers if x.step == simd.plan.steps[1].name)
+    begin = simd.plan[simd.plan.steps[1].writes[0]].offset
+    assert f"{layer} writes arena bytes [{begin}, {begin + 16})" in caught.value.details
 
 
 def test_a_layer_that_touches_a_variable_is_found(tmp_path: Path) -> None:

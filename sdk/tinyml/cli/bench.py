@@ -12,7 +12,7 @@ from tinyml.cli.session import HERE, Folder, Json, opened
 from tinyml.errors import ProjectError, UsageError
 
 NAME = "bench"
-COMPILERS, LEVELS = ("zig", "gcc"), ("O1", "O2", "O3", "Os")
+COMPILERS, LEVELS, PICTURES = ("zig", "gcc"), ("O1", "O2", "O3", "Os"), (".png", ".svg")
 Model = Annotated[
     Path | None, typer.Argument(metavar="[MODEL]", help="A .tir, .tflite or .onnx. Default: the project's network.")
 ]
@@ -25,18 +25,27 @@ def command(
     compiler: Annotated[str | None, typer.Option(help="zig or gcc. Default: the project's, or zig.")] = None,
     optimise: Annotated[str, typer.Option(help=f"The compiler's level: {', '.join(LEVELS)}.")] = "O2",
     runs: Annotated[int, typer.Option(min=1, max=200, help="Inputs to compare with the reference.")] = 3,
+    picture: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw the memory plan, arena over time, as .png or .svg.")
+    ] = None,
+    canary: Annotated[
+        bool, typer.Option("--canary", help="Prove that no kernel touches memory that the plan did not give it.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Measure cycles, RAM and flash per layer, and compare every output bit for bit."""
     import tempfile
 
-    from tinyml.bench import measure, sample_inputs
+    from tinyml.bench import measure, prove_canary, sample_inputs
     from tinyml.board import load_board
+    from tinyml.compiler import compile_graph
     from tinyml.importers import load_model
 
     for value, known in ((compiler, (None, *COMPILERS)), (optimise, LEVELS)):
         if value not in known:
             raise UsageError(f"`{value}` is unknown here", hint=f"one of: {', '.join(k for k in known if k)}")
+    if picture is not None and picture.suffix not in PICTURES:
+        raise UsageError(f"`{picture}` is neither .png nor .svg")
     limit_ms = None
     with tempfile.TemporaryDirectory() as scratch:
         if model is None:
@@ -45,12 +54,23 @@ def command(
                 compiler = compiler or p.config.board.compiler
         else:
             graph, chosen = load_model(model), load_board(board or "nrf52840")
-        result = measure(graph, chosen, Path(scratch), compiler=compiler or "zig", optimise=optimise,
-                         inputs=sample_inputs(graph, runs), latency_limit_ms=limit_ms)  # fmt: skip
+        inputs, compiler = sample_inputs(graph, runs), compiler or "zig"
+        result = measure(graph, chosen, Path(scratch), compiler=compiler, optimise=optimise, inputs=inputs,
+                         latency_limit_ms=limit_ms)  # fmt: skip
+        if picture is not None or canary:
+            compiled = compile_graph(graph, chosen.isa)
+        if picture is not None:
+            from tinyml.report.memory_map import write_plan_figure
+
+            write_plan_figure(compiled.plan, picture)
+        if canary:
+            prove_canary(compiled, chosen, Path(scratch) / "canary", compiler=compiler, inputs=inputs)
     if json:
         print_json(result.summary())
     else:
         _show(result)
+        if canary:
+            out.print("Canary: no layer touched memory that is not its own, on the host and on the board")
     if not result.exact:
         raise ProjectError("the board's output differs from the integer reference", hint="please report this model")
 
