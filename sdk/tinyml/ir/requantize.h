@@ -10,6 +10,7 @@
 #define TM_ROUND_HIGH 0
 #define TM_ROUND_DOUBLE 1
 #define TM_ROUND_SINGLE 2
+#define TM_ROUND_DOUBLE_RIGHT 3 /* TM_ROUND_DOUBLE for shifts below 0, in less code */
 
 static inline int32_t tm_saturating_shift_left(int32_t value, int32_t shift)
 {
@@ -23,16 +24,21 @@ static inline int32_t tm_requantize_high(int32_t acc, int32_t multiplier, int32_
     return (int32_t)((product + ((int64_t)1 << 31)) >> 32);
 }
 
-static inline int32_t tm_requantize_double(int32_t acc, int32_t multiplier, int32_t shift)
+static inline int32_t tm_requantize_double_right(int32_t acc, int32_t multiplier, int32_t shift)
 {
     /* gemmlowp nudges by the sign and divides towards zero, which is to round halves up. */
-    const int32_t shifted = shift > 0 ? tm_saturating_shift_left(acc, shift) : acc;
-    const int32_t high = (int32_t)(((int64_t)shifted * multiplier + ((int64_t)1 << 30)) >> 31);
-    if (shift >= 0) {
-        return high;
-    }
+    const int32_t high = (int32_t)(((int64_t)acc * multiplier + ((int64_t)1 << 30)) >> 31);
     /* Halves away from zero; nested so that nothing overflows. */
     return (((high + (high >> 31)) >> (-shift - 1)) + 1) >> 1;
+}
+
+static inline int32_t tm_requantize_double(int32_t acc, int32_t multiplier, int32_t shift)
+{
+    if (shift < 0) {
+        return tm_requantize_double_right(acc, multiplier, shift);
+    }
+    const int32_t shifted = tm_saturating_shift_left(acc, shift);
+    return (int32_t)(((int64_t)shifted * multiplier + ((int64_t)1 << 30)) >> 31);
 }
 
 static inline int32_t tm_requantize_single(int32_t acc, int32_t multiplier, int32_t shift)
@@ -46,6 +52,9 @@ static inline int32_t tm_requantize(int32_t acc, int32_t multiplier, int32_t shi
 {
     if (rounding == TM_ROUND_HIGH) {
         return tm_requantize_high(acc, multiplier, shift);
+    }
+    if (rounding == TM_ROUND_DOUBLE_RIGHT) {
+        return tm_requantize_double_right(acc, multiplier, shift);
     }
     if (rounding == TM_ROUND_DOUBLE) {
         return tm_requantize_double(acc, multiplier, shift);

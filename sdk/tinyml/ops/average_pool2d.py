@@ -14,6 +14,10 @@ from tinyml.ir.tensor import Const, TensorType
 from tinyml.ops import golden, scaling, timing
 from tinyml.ops.window import Window, pooling_overlap
 
+PORTABLE = "average_pool2d_s8.h"
+DSP = "average_pool2d_s8_dsp.h"
+_MOST_HALVES = 255  # bytes whose sum fits a half word
+
 
 def rounded_mean(total: np.ndarray, count: np.ndarray | int) -> np.ndarray:
     """`total / count` rounded half away from zero, for integer arrays and count > 0."""
@@ -50,10 +54,13 @@ class AveragePool2d:
         return (np.clip(rounded_mean(total, count), self.act_min, self.act_max).astype(np.int8),)
 
     def variants(self, isa: Isa, *x: TensorType) -> tuple[Variant, ...]:
-        return (Variant("average_pool2d_s8", "average_pool2d_s8.h"),)
+        if isa.dsp and x[0].shape[-1] >= 4 and self.kernel[0] * self.kernel[1] <= _MOST_HALVES:
+            return (Variant("average_pool2d_s8_dsp", DSP),)
+        return (Variant("average_pool2d_s8", PORTABLE),)
 
     def cost(self, v: Variant, *x: TensorType) -> Cost:
-        return Cost(0, timing.average_pool(self.window(x[0])), 280, 0, 0)
+        simd = v.kernel_file == DSP
+        return Cost(0, timing.average_pool(self.window(x[0]), simd), 350 if simd else 200, 0, 0)
 
     def overlap(self, v: Variant, *x: TensorType) -> tuple[Overlap | None, ...]:
         return (pooling_overlap(self.window(x[0])),)
@@ -67,7 +74,7 @@ class AveragePool2d:
     def kernel_c(self, v: Variant, w: CWriter, symbol: str) -> None:
         w.line(f"static TM_SEPARATE void {symbol}(const int8_t *x, int8_t *y, const tm_window *w,")
         with w.block("    const tm_output *out)"):
-            w.line("tm_average_pool2d_s8(x, y, w, out);")
+            w.line(f"tm_{v.name}(x, y, w, out);")
 
     def emit_c(self, v: Variant, w: CWriter, call: Call) -> None:
         kind = call.input_types[0]
@@ -77,7 +84,8 @@ class AveragePool2d:
 
     @classmethod
     def cases(cls) -> Iterable[Case]:
-        sizes = {"1x1": (1, 1, 1, 1), "odd": (1, 5, 6, 3), "wide": (1, 3, 7, 5), "c2": (1, 4, 5, 2), "c7": (1, 6, 3, 7)}
+        sizes = {"1x1": (1, 1, 1, 1), "odd": (1, 5, 6, 3), "wide": (1, 3, 7, 5), "c2": (1, 4, 5, 2), "c4": (1, 4, 4, 4),
+                 "c7": (1, 6, 3, 7)}  # fmt: skip
         kinds = {name: (golden.activation(shape, 127),) for name, shape in sizes.items()}
         yield from golden.plain_cases("average_pool_1x1", cls((1, 1), (1, 1)), kinds)
         del kinds["1x1"]

@@ -11,25 +11,30 @@
 #include "requantize.h"
 #include "rounded_mean.h"
 
-TM_INLINE void tm_average_pool2d_s8(
-    const int8_t *x, int8_t *y, const tm_window *w, const tm_output *out)
+/* The sum of one channel of a window. */
+TM_INLINE int32_t tm_sum_of_channel(const tm_pool_cells *cells, int32_t channel)
+{
+    int32_t sum = 0;
+    const int8_t *row = cells->corner + channel;
+    for (int32_t iy = cells->rows; iy > 0; iy--) {
+        const int8_t *cell = row;
+        for (int32_t ix = cells->columns; ix > 0; ix--) {
+            sum += *cell;
+            cell += cells->channels;
+        }
+        row += cells->pitch;
+    }
+    return sum;
+}
+
+TM_INLINE void tm_average_pool2d_s8(const int8_t *x, int8_t *y, const tm_window *w, const tm_output *out)
 {
     for (int32_t oy = 0; oy < w->out_h; oy++) {
-        const tm_cells rows = tm_inside(oy * w->stride_h - w->pad_top, w->kernel_h, w->in_h);
         for (int32_t ox = 0; ox < w->out_w; ox++) {
-            const tm_cells columns = tm_inside(ox * w->stride_w - w->pad_left, w->kernel_w, w->in_w);
-            const int8_t *corner = x + (rows.start * w->in_w + columns.start) * w->in_c;
-            const int32_t count = (rows.stop - rows.start) * (columns.stop - columns.start);
+            const tm_pool_cells cells = tm_pool_cells_at(x, w, oy, ox);
             for (int32_t c = 0; c < w->in_c; c++) {
-                int32_t sum = 0;
-                for (int32_t iy = 0; iy < rows.stop - rows.start; iy++) {
-                    const int8_t *cell = corner + iy * w->in_w * w->in_c + c;
-                    for (int32_t ix = columns.start; ix < columns.stop; ix++) {
-                        sum += *cell;
-                        cell += w->in_c;
-                    }
-                }
-                *y++ = tm_clamp_s8(tm_rounded_mean(sum, count), out->low, out->high);
+                const int32_t mean = tm_rounded_mean(tm_sum_of_channel(&cells, c), cells.rows * cells.columns);
+                *y++ = tm_clamp_s8(mean, out->low, out->high);
             }
         }
     }

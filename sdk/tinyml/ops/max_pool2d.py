@@ -14,6 +14,9 @@ from tinyml.ir.tensor import Const, TensorType
 from tinyml.ops import golden, scaling, timing
 from tinyml.ops.window import Window, pooling_overlap
 
+PORTABLE = "max_pool2d_s8.h"
+DSP = "max_pool2d_s8_dsp.h"
+
 
 @operator("max_pool2d")
 @dataclass(frozen=True)
@@ -41,10 +44,14 @@ class MaxPool2d:
         return (np.clip(np.maximum.reduce(taps), self.act_min, self.act_max),)
 
     def variants(self, isa: Isa, *x: TensorType) -> tuple[Variant, ...]:
-        return (Variant("max_pool2d_s8", "max_pool2d_s8.h"),)
+        if isa.dsp and x[0].shape[-1] >= 4:
+            clamped = "" if (self.act_min, self.act_max) == (-128, 127) else "_clamped"
+            return (Variant(f"max_pool2d_s8_dsp{clamped}", DSP),)
+        return (Variant("max_pool2d_s8", PORTABLE),)
 
     def cost(self, v: Variant, *x: TensorType) -> Cost:
-        return Cost(0, timing.max_pool(self.window(x[0])), 230, 0, 0)
+        simd = v.kernel_file == DSP
+        return Cost(0, timing.max_pool(self.window(x[0]), simd), 290 if simd else 200, 0, 0)
 
     def overlap(self, v: Variant, *x: TensorType) -> tuple[Overlap | None, ...]:
         return (pooling_overlap(self.window(x[0])),)
@@ -58,7 +65,10 @@ class MaxPool2d:
     def kernel_c(self, v: Variant, w: CWriter, symbol: str) -> None:
         w.line(f"static TM_SEPARATE void {symbol}(const int8_t *x, int8_t *y, const tm_window *w,")
         with w.block("    const tm_output *out)"):
-            w.line("tm_max_pool2d_s8(x, y, w, out);")
+            if v.kernel_file == DSP:
+                w.line(f"tm_max_pool2d_s8_dsp(x, y, w, out, {int('clamped' in v.name)});")
+            else:
+                w.line("tm_max_pool2d_s8(x, y, w, out);")
 
     def emit_c(self, v: Variant, w: CWriter, call: Call) -> None:
         kind = call.input_types[0]
@@ -75,4 +85,5 @@ class MaxPool2d:
         yield from golden.plain_cases("max_pool_2x2", cls((2, 2), (2, 2)), kinds)
         yield from golden.plain_cases("max_pool_3x3_padded", cls((3, 3), (1, 2), (1, 2, 2, 1)), kinds)
         yield from golden.random_cases("max_pool_past_edge", cls((2, 3), (3, 4), (1, 0, 0, 1), -100, 100), kinds)
+        yield from golden.random_cases("max_pool_3x3_clamped", cls((3, 3), (2, 1), (1, 1, 0, 2), -9, 60), kinds)
         yield from golden.random_cases("max_pool_same", cls((3, 3), (1, 1), (1, 1, 1, 1)), kinds)

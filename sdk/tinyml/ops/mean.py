@@ -16,6 +16,10 @@ from tinyml.ir.tensor import Const, QuantParams, TensorType
 from tinyml.ops import golden, scaling, timing
 from tinyml.ops.average_pool2d import rounded_mean
 
+PORTABLE = "mean_s8.h"
+DSP = "mean_s8_dsp.h"
+_MOST_HALVES = 255  # bytes whose sum fits a half word
+
 
 @operator("mean")
 @dataclass(frozen=True)
@@ -77,16 +81,20 @@ class Mean:
         return (np.clip(result + (self.out or quant).zero_point, -128, 127).astype(np.int8),)
 
     def variants(self, isa: Isa, *x: TensorType) -> tuple[Variant, ...]:
-        portable = Variant(f"mean_s8_{self.rounding}", "mean_s8.h")
-        dsp = Variant(f"mean_s8_dsp_{self.rounding}", "mean_s8_dsp.h")
-        return (dsp, portable) if isa.dsp and self.extents(x[0])[2] >= 4 else (portable,)
+        _, count, inner = self.extents(x[0])
+        rounding = "double_right" if self.rounding == "double" and self.scale(x[0])[1] < 0 else self.rounding
+        portable = Variant(f"mean_s8_{rounding}", PORTABLE)
+        plain = "_plain" if inner % 4 == 0 and count <= _MOST_HALVES else ""
+        dsp = Variant(f"mean_s8_dsp{plain}_{rounding}", DSP)
+        return (dsp, portable) if isa.dsp and inner >= 4 else (portable,)
 
     def cost(self, v: Variant, *x: TensorType) -> Cost:
         outer, count, inner = self.extents(x[0])
-        simd = v.kernel_file.endswith("dsp.h")
+        simd = v.kernel_file == DSP
         cycles = outer * (timing.mean_simd if simd else timing.mean_portable)(count, inner)
-        finish = 0 if self.rounding == "high" else 20 * outer * inner
-        return Cost(0, cycles + finish, (150 if simd else 100) + (90 if finish else 0), 0, 0)
+        finish = 0 if self.rounding == "high" else 12 * outer * inner
+        code_bytes = (170 if "plain" in v.name else 330) if simd else 100
+        return Cost(0, cycles + finish, code_bytes + (60 if finish else 0), 0, 0)
 
     def overlap(self, v: Variant, *x: TensorType) -> tuple[Overlap | None, ...]:
         # Outputs are written over the first cells of what has been read, or before them.
@@ -100,9 +108,12 @@ class Mean:
         return ()
 
     def kernel_c(self, v: Variant, w: CWriter, symbol: str) -> None:
-        name = "tm_mean_s8_dsp" if v.kernel_file.endswith("dsp.h") else "tm_mean_s8"
+        rounding = "TM_ROUND_DOUBLE_RIGHT" if v.name.endswith("right") else scaling.ROUNDINGS[self.rounding]
         with w.block(f"static TM_SEPARATE void {symbol}(const int8_t *x, int8_t *y, const tm_mean *mean)"):
-            w.line(f"{name}(x, y, mean, {scaling.ROUNDINGS[self.rounding]});")
+            if v.kernel_file == DSP:
+                w.line(f"tm_mean_s8_dsp(x, y, mean, {rounding}, {int('plain' in v.name)});")
+            else:
+                w.line(f"tm_mean_s8(x, y, mean, {rounding});")
 
     def emit_c(self, v: Variant, w: CWriter, call: Call) -> None:
         kind = call.input_types[0]
@@ -116,7 +127,7 @@ class Mean:
 
     @classmethod
     def cases(cls) -> Iterable[Case]:
-        sizes = [(1, 1, 1), (2, 3, 1), (3, 3, 2), (5, 3, 3), (4, 4, 4), (25, 5, 7), (20, 13, 8)]
+        sizes = [(1, 1, 1), (2, 3, 1), (3, 3, 2), (5, 3, 3), (4, 4, 4), (25, 5, 7), (20, 13, 8), (5, 5, 8)]
         kinds = {"x".join(map(str, s)): (golden.activation((1, *s), 127),) for s in sizes}
         yield from golden.plain_cases("mean", cls(), kinds)
         for scale, zero in ((0.1, 127), (0.031, -128), (0.4, 5)):

@@ -25,22 +25,22 @@ TM_INLINE int8_t tm_mean_of(int32_t sum, const tm_mean *m, int rounding)
     return tm_clamp_s8(value + m->zero_point, -128, 127);
 }
 
-/* The mean of one place of `inner`. */
-TM_INLINE int8_t tm_mean_channel(const int8_t *cell, const tm_mean *m, int rounding)
+/* The sum of one place of `inner`. */
+TM_INLINE int32_t tm_sum_one(const int8_t *cell, const tm_mean *m)
 {
     int32_t sum = 0;
     for (int32_t p = m->count; p > 0; p--) {
         sum += *cell;
         cell += m->inner;
     }
-    return tm_mean_of(sum, m, rounding);
+    return sum;
 }
 
 TM_INLINE void tm_mean_s8(const int8_t *x, int8_t *y, const tm_mean *m, int rounding)
 {
     for (int32_t o = 0; o < m->outer; o++) {
         for (int32_t c = 0; c < m->inner; c++) {
-            *y++ = tm_mean_channel(x + c, m, rounding);
+            *y++ = tm_mean_of(tm_sum_one(x + c, m), m, rounding);
         }
         x += m->count * m->inner;
     }

@@ -7,7 +7,8 @@
 /* sum / count rounded half away from zero; count > 0. */
 static inline int32_t tm_rounded_mean(int32_t sum, int32_t count)
 {
-    return sum >= 0 ? (sum + count / 2) / count : (sum - count / 2) / count;
+    const int32_t half = count / 2;
+    return (sum + (sum < 0 ? -half : half)) / count;
 }
 
 #endif

@@ -77,11 +77,15 @@ def depthwise_wide(p: Planes, channels: int, signed: bool) -> int:
     fours = _up(p.out_columns, 4)
     tops = [r * p.stride_rows - p.pad_rows for r in range(p.out_rows)]
     kernel_rows = p.chunks * sum(min(p.in_rows - top, p.kernel_rows) - max(0, -top) for top in tops)
-    outputs = kernel_rows * fours * _WIDE_ROW[p.filter_columns, p.stride_columns] + p.out_rows * fours * (50 + 8 * signed)
+    outputs = fours * (kernel_rows * _WIDE_ROW[p.filter_columns, p.stride_columns] + p.out_rows * (50 + 8 * signed))
     expand = p.in_rows * (20 + 5 * p.in_columns) + (bands - 1) * kept * p.pitch
     fill = 20 + 4 * p.filter_columns
     return int(100 + p.scratch_bytes / 4 * 3
                + channels * (outputs + 65 * p.out_rows + bands * (120 + fill * p.kernel_rows * p.chunks) + expand / 2))
+
+
+def depthwise_dot(taps: int, channels: int) -> int:
+    return int(30 + channels / 4 * (110 + 27 * _up(taps, 2)))
 
 
 def depthwise_portable(w: Window) -> int:
@@ -112,8 +116,8 @@ def shift_in(size_bytes: int) -> int:
     return 40 + int(0.9 * size_bytes)
 
 
-def average_pool(w: Window) -> int:
-    return int(w.out_pixels * w.out_c * (20 + 7 * w.kernel_h + 7 * w.kernel_h * w.kernel_w))
+def average_pool(w: Window, simd: bool) -> int:
+    return _pool(w, simd, 3.0, 14 + _CLAMP)
 
 
 def add(elements: int, kind: str, flat: bool, clamped: bool) -> int:
@@ -127,8 +131,16 @@ def mul(elements: int, stepwise: bool, flat: bool, clamped: bool) -> int:
     return int(40 + ((28 if stepwise else 15) + 3.5 * clamped + 3 * (not flat)) * elements)
 
 
-def max_pool(w: Window) -> int:
-    return int(w.out_pixels * w.out_c * (20 + 7 * w.kernel_h + 7 * w.kernel_h * w.kernel_w))
+def max_pool(w: Window, simd: bool) -> int:
+    return _pool(w, simd, 2.5, 4)
+
+
+def _pool(w: Window, simd: bool, word: float, finish: float) -> int:
+    """`word`: cycles of four channels of a cell beyond the load and the loop; `finish`: of one output."""
+    fours = w.in_c // 4 if simd else 0
+    cells = w.kernel_h * (8 + w.kernel_w * 7) + 12
+    quads = w.kernel_h * (8 + w.kernel_w * (5.5 + word)) + 12
+    return int(60 + w.out_pixels * (45 + fours * (quads + 4 * finish) + (w.in_c - 4 * fours) * (cells + finish)))
 
 
 def lookup(elements: int) -> int:

@@ -126,7 +126,7 @@ def _overlap_of_tiles(w: Window, pixels: int) -> Overlap:
 
 @lru_cache(maxsize=256)
 def pooling_overlap(w: Window) -> Overlap:
-    """For kernels that write the channels of each pixel in order, each after reading all of its window.
+    """For kernels that write the channels of each pixel in order, one or several after reading all of their windows.
 
     The output may reach up to the first cell that the same or a later pixel still reads.
     """
