@@ -19,6 +19,13 @@
 #define TM_SEPARATE __attribute__((noinline, noclone))
 #endif
 
+/* A function that runs so briefly that its size matters more than its speed. */
+#if defined(__clang__)
+#define TM_SMALL __attribute__((minsize))
+#else
+#define TM_SMALL __attribute__((optimize("Os")))
+#endif
+
 /* A kernel that is specialised by the constants it is called with. */
 #define TM_INLINE static inline __attribute__((always_inline))
 

@@ -65,7 +65,8 @@ class Pad(Mover):
         return (Range(start, max(start, min(out_rows.stop - above, height))),)
 
     def kernel_c(self, v: Variant, w: CWriter, symbol: str) -> None:
-        with w.block(f"static TM_SEPARATE void {symbol}(const int8_t *x, int8_t *y, const tm_padding *padding)"):
+        w.line(f"static TM_SEPARATE TM_SMALL void {symbol}(const int8_t *x, int8_t *y,")
+        with w.block("    const tm_padding *padding)"):
             w.line("tm_pad_s8(x, y, padding);")
 
     def emit_c(self, v: Variant, w: CWriter, call: Call) -> None:

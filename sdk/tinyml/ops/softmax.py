@@ -99,7 +99,7 @@ class Softmax:
         classes = x[0].shape[-1]
         rows = x[0].elements // classes
         if self.arithmetic == "gemmlowp":
-            return Cost(0, timing.softmax_gemmlowp(rows, classes), 430, 0, 0)
+            return Cost(0, timing.softmax_gemmlowp(rows, classes), 330, 0, 0)
         return Cost(0, timing.softmax(rows, classes), 120, 2 * len(exp_table(x[0].quant.scale * self.beta)), 0)
 
     def overlap(self, v: Variant, *x: TensorType) -> tuple[Overlap | None, ...]:
@@ -114,7 +114,7 @@ class Softmax:
         return (Packed("exp", exp_table(types[0].quant.scale * self.beta)),)
 
     def kernel_c(self, v: Variant, w: CWriter, symbol: str) -> None:
-        w.line(f"static TM_SEPARATE void {symbol}(const int8_t *x, int8_t *y, int32_t rows, int32_t classes,")
+        w.line(f"static TM_SEPARATE TM_SMALL void {symbol}(const int8_t *x, int8_t *y, int32_t rows, int32_t classes,")
         if self.arithmetic == "gemmlowp":
             with w.block("    int32_t multiplier, int32_t shift, int32_t most)"):
                 w.line("tm_softmax_gemmlowp_s8(x, y, rows, classes, multiplier, shift, most);")

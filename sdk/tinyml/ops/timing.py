@@ -109,7 +109,7 @@ def softmax(rows: int, classes: int) -> int:
 
 
 def softmax_gemmlowp(rows: int, classes: int) -> int:
-    return int(rows * (150 + 260 * classes))
+    return int(rows * (150 + 130 * classes))
 
 
 def shift_in(size_bytes: int) -> int:
