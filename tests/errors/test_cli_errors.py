@@ -39,6 +39,7 @@ def tinyml(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         (["train"], 1, "holds no tinyml.toml", "tinyml new kws"),
         (["deploy", "--to"], 2, "requires an argument", ""),
         (["flash"], 2, "No such command", ""),
+        (["bench", "m.tflite", "--picture", "plan.jpg"], 2, "`plan.jpg` is neither .png nor .svg", ""),
         (["data", "synth", "--words", "yes"], 2, "--words and --out belong together", "--out clips"),
         (["data", "synth", "--words", "yes,%%", "--out", "clips"], 1, "%%", ""),
     ],

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from tinyml.errors import DeviceError, ProjectError
 from tinyml.importers import load_model
 from tinyml.ir.graph import Graph
 from tinyml.ir.interpret import interpret
+from tinyml.ir.save import save
 from tinyml.ir.tensor import QuantParams
 from tinyml.ops import Add
 from tinyml.sim import check_arena_accesses
@@ -178,3 +181,14 @@ def test_no_layer_of_a_streamed_network_touches_what_is_not_its_own(tmp_path: Pa
     state = next(name for step in compiled.plan.steps for name in step.reads if name in step.writes)
     falsified = moved(compiled, state, 4)
     assert check_arena_accesses(falsified, image.elf, board, pushes=1)
+
+
+def test_bench_proves_and_draws_on_demand(tmp_path: Path) -> None:
+    save(GRAPHS["residual"], tmp_path / "residual.tir")
+    done = subprocess.run(
+        [sys.executable, "-m", "tinyml.cli.main", "bench", "residual.tir", "--canary", "--picture", "plan.png"],
+        cwd=tmp_path, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "Canary: no layer touched memory that is not its own, on the host and on the board" in done.stdout
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["plan.png", "residual.tir"]
+    assert (tmp_path / "plan.png").read_bytes().startswith(b"\x89PNG")
