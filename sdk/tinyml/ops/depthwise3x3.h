@@ -25,6 +25,7 @@ typedef struct {
     int32_t pitch;
     uint32_t weights[6];
     const int16_t *plane;
+    int32_t fours_bytes; /* of the plane, for a row's steps of four */
 } tm_depthwise3x3;
 
 #if defined(__ARM_FEATURE_DSP)
@@ -66,29 +67,33 @@ TM_INLINE void tm_depthwise3x3_constants(tm_depthwise3x3 *set, const int32_t *st
     }
 }
 
-/* Constants: the stride along the columns (1 or 2), `fixed` (one shift for all channels), `doubled`. */
-TM_INLINE void tm_depthwise3x3_filter(const tm_depthwise *p, const int32_t *stream, const int16_t *plane, int8_t *y,
-                                      int32_t rows, const int stride, const int fixed, const int doubled)
+/* What is the same for all channels. `stride` (1 or 2, along the columns) is a constant. */
+TM_INLINE void tm_depthwise3x3_begin(const tm_depthwise *p, tm_depthwise3x3 *set, const int stride)
 {
-    tm_depthwise3x3 set;
-    const int32_t fours = p->out_columns / 4;
     const int32_t tail = p->out_columns % 4;
-    const int32_t twos = (tail + 1) / 2;
-    tm_depthwise3x3_constants(&set, stream, p->out_zero_point, stride, fixed, doubled);
-    set.y = y;
-    set.y_pixel = p->y_pixel;
-    set.pitch = p->pitch;
-    set.plane = plane;
-    set.end = (const int8_t *)plane + 8 * stride * fours;
-    set.last = set.end + (rows - 1) * p->stride_rows * p->pitch;
-    set.y_skip = p->y_row - (4 * fours + 2 * (tail / 2)) * p->y_pixel;
-    set.x_skip = p->stride_rows * p->pitch - 8 * stride * fours - 4 * stride * twos;
-    set.tail = tail;
-    set.step = p->stride_rows * p->pitch;
+    set->step = p->stride_rows * p->pitch;
+    set->pitch = p->pitch;
+    set->fours_bytes = 8 * stride * (p->out_columns / 4);
+    set->x_skip = set->step - set->fours_bytes - 4 * stride * ((tail + 1) / 2);
+    set->y_pixel = p->y_pixel;
+    set->y_skip = p->y_row - (p->out_columns & ~1) * p->y_pixel;
+    set->tail = tail;
+}
+
+/* Constants: the stride along the columns (1 or 2), `fixed` (one shift for all channels), `doubled`. */
+TM_INLINE void tm_depthwise3x3_filter(const tm_depthwise *p, const tm_depthwise_work *work, const int stride,
+                                      const int fixed, const int doubled)
+{
+    tm_depthwise3x3 *set = (tm_depthwise3x3 *)work->set;
+    tm_depthwise3x3_constants(set, work->stream, p->out_zero_point, stride, fixed, doubled);
+    set->y = work->y;
+    set->plane = work->plane;
+    set->end = (const int8_t *)work->plane + set->fours_bytes;
+    set->last = set->end + (work->rows - 1) * set->step;
     if (stride == 1) {
-        tm_depthwise3x3_s1(&set, fixed);
+        tm_depthwise3x3_s1(set, fixed);
     } else {
-        tm_depthwise3x3_s2(&set, fixed);
+        tm_depthwise3x3_s2(set, fixed);
     }
 }
 

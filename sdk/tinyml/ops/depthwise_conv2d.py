@@ -14,8 +14,9 @@ from tinyml.ir.op import Call, Case, Cost, GraphError, Overlap, Packed, Range, V
 from tinyml.ir.requantize import Rounding
 from tinyml.ir.requantize_scaled import needs_negative_fix
 from tinyml.ir.tensor import Const, QuantParams, TensorType
-from tinyml.ops import golden, scaling, timing
-from tinyml.ops.depthwise_packing import Scale, depthwise_stream, stream_words
+from tinyml.ops import scaling, timing
+from tinyml.ops.depthwise_golden import depthwise_cases
+from tinyml.ops.depthwise_packing import Channels, Scale, depthwise_stream, dot_stream, stream_words
 from tinyml.ops.depthwise_planes import Planes
 from tinyml.ops.window import Window
 
@@ -23,6 +24,7 @@ Types = tuple[TensorType, ...]
 PORTABLE = "depthwise_conv2d_s8.h"
 DSP = "depthwise3x3.h"
 WIDE = "depthwise_wide.h"
+DOT = "depthwise_dot.h"
 _MOST = 2**16 - 1  # bytes of a row that the kernels' uint16 holds
 
 
@@ -77,6 +79,8 @@ class DepthwiseConv2d:
         if not scale.fits_shifts or w.stride_h > 255:
             return (portable,)
         found: list[Variant] = []
+        if w.is_one_window and w.in_c % 4 == 0:
+            found.append(Variant(f"depthwise_dot_s8_dsp{'_signed' * signed}_{scale.rounding}", DOT))
         for turned in (False, True):
             p = Planes.of(w, turned, signed or (w.kernel_h, w.kernel_w) != (3, 3), 1)
             if p.fits and (not turned or p.out_columns > w.out_w):
@@ -94,23 +98,30 @@ class DepthwiseConv2d:
     def _planes(self, v: Variant, types: Types) -> Planes:
         return Planes.of(self.window(*types[:2]), bool(v.tile[0]), v.kernel_file == WIDE, v.tile[1])
 
-    def _stream(self, v: Variant, types: Types, weights: Const, bias: Const) -> np.ndarray | None:
+    def _taps(self, v: Variant, types: Types, weights: Const) -> np.ndarray:
+        """int8 [taps, C] in the kernel's order."""
+        rows = weights.data[0]
+        return rows.reshape(-1, rows.shape[2]) if v.kernel_file == DOT else self._planes(v, types).filter_taps(rows)
+
+    def _channels(self, v: Variant, types: Types, weights: Const, bias: Const) -> Channels | None:
         scale = scaling.multipliers(types[0], types[1], self.out, types[1].shape[3], self.rounding)
-        kind = "wide" if v.kernel_file == WIDE else "fixed" if "_fixed" in v.name else "shifts"
-        return depthwise_stream(
-            self._planes(v, types).filter_taps(weights.data[0]), bias.data, types[0].quant.zero_point,
-            Scale.of(scale, self.rounding), self.out.zero_point, kind,
+        return Channels.of(
+            self._taps(v, types, weights), bias.data, types[0].quant.zero_point, Scale.of(scale, self.rounding),
+            self.out.zero_point, "_fixed" in v.name,
         )  # fmt: skip
 
     def admits(self, v: Variant, types: Types, weights: Const, bias: Const) -> bool:
         """Whether the variant holds these very weights."""
-        return v.kernel_file == PORTABLE or self._stream(v, types, weights, bias) is not None
+        return v.kernel_file == PORTABLE or self._channels(v, types, weights, bias) is not None
 
     def cost(self, v: Variant, *x: TensorType) -> Cost:
         w = self.window(x[0], x[1])
         macs = w.out_pixels * w.out_c * w.kernel_h * w.kernel_w
         if v.kernel_file == PORTABLE:
             return Cost(macs, timing.depthwise_portable(w), 400, x[1].size_bytes + 12 * w.out_c, 0)
+        if v.kernel_file == DOT:
+            taps = w.kernel_h * w.kernel_w
+            return Cost(macs, timing.depthwise_dot(taps, w.out_c), 280, w.out_c // 4 * (36 + 8 * ((taps + 1) // 2)), 0)
         p = self._planes(v, x)
         cycles = self._cycles(v, p, w.out_c)
         cycles += timing.clamp_cycles(w.out_pixels * w.out_c, self.act_min, self.act_max)
@@ -122,6 +133,8 @@ class DepthwiseConv2d:
         return timing.depthwise3x3(p, channels, "_fixed" in v.name)
 
     def overlap(self, v: Variant, *x: TensorType) -> tuple[Overlap | None, ...]:
+        if v.kernel_file == DOT:
+            return (Overlap(0),)
         in_place = v.kernel_file != PORTABLE and self._planes(v, x).may_lie_in_place()
         return (Overlap(0, exact=True) if in_place else None,)
 
@@ -130,7 +143,11 @@ class DepthwiseConv2d:
 
     def pack(self, v: Variant, types: Types, weights: Const, bias: Const) -> tuple[Packed, ...]:
         if v.kernel_file != PORTABLE:
-            return (Packed("stream", self._stream(v, types, weights, bias)),)
+            taps, channels = self._taps(v, types, weights), self._channels(v, types, weights, bias)
+            if v.kernel_file == DOT:
+                return (Packed("stream", dot_stream(taps, channels, types[0].quant.zero_point)),)
+            kind = "wide" if v.kernel_file == WIDE else "fixed" if "_fixed" in v.name else "shifts"
+            return (Packed("stream", depthwise_stream(taps, channels, kind)),)
         scale = scaling.multipliers(types[0], types[1], self.out, types[1].shape[3], self.rounding)
         return (
             Packed("weights", weights.data), Packed("bias", bias.data),
@@ -140,24 +157,32 @@ class DepthwiseConv2d:
     def kernel_c(self, v: Variant, w: CWriter, symbol: str) -> None:
         if v.kernel_file == PORTABLE:
             scaling.portable_kernel_c(w, symbol, "tm_depthwise_conv2d_s8", self.rounding)
-            return
+        elif v.kernel_file == DOT:
+            w.line(f"static TM_SEPARATE void {symbol}(const int8_t *x, int8_t *y, int32_t channels, int32_t taps,")
+            with w.block("    const int32_t *stream, const tm_output *out)"):
+                flags = f"{int('_signed' in v.name)}, {int('_double' in v.name)}"
+                w.line(f"tm_depthwise_dot(x, y, channels, taps, stream, out, {flags});")
+        else:
+            self._planar_kernel_c(v, w, symbol)
+
+    def _planar_kernel_c(self, v: Variant, w: CWriter, symbol: str) -> None:
         columns, stride = re.search(r"(\d)s(\d)_s8", v.name).groups()
+        kind, begin, call = "tm_depthwise3x3", f"3x3_begin(p, &set, {stride})", "3x3_filter(p, work"
         flags = [stride, int("_fixed" in v.name), int("_double" in v.name)]
-        call = "tm_depthwise3x3_filter(p, stream, plane, y, rows"
         if v.kernel_file == WIDE:
+            kind, begin, call = "tm_depthwise_row", "_wide_begin(p, &set)", "_wide_filter(p, work"
             flags = [columns, stride, int("_signed" in v.name), int("_double" in v.name)]
-            call = "tm_depthwise_wide_filter(p, stream, plane, y, first, rows, room"
-        w.line(f"static TM_SEPARATE void {symbol}_filter(const tm_depthwise *p, const int32_t *stream,")
-        w.line("    const int16_t *plane, int8_t *y, TM_UNUSED int32_t first, int32_t rows,")
-        with w.block("    TM_UNUSED uint32_t *room)"):
-            w.line(f"{call}, {', '.join(map(str, flags))});")
+        with w.block(f"static TM_SEPARATE void {symbol}_filter(const tm_depthwise *p, const tm_depthwise_work *work)"):
+            w.line(f"tm_depthwise{call}, {', '.join(map(str, flags))});")
         w.line()
         w.line(f"static TM_SEPARATE void {symbol}(const tm_depthwise *p, const int8_t *x, int8_t *y,")
         with w.block("    void *scratch, int32_t first, int32_t stop)"):
-            w.line(f"tm_depthwise_run(p, x, y, scratch, first, stop, {symbol}_filter);")
+            w.line(f"{kind} set;")
+            w.line(f"tm_depthwise{begin};")
+            w.line(f"tm_depthwise_run(p, x, y, scratch, first, stop, {symbol}_filter, &set);")
 
     def runs_by_rows(self, v: Variant) -> bool:
-        return v.kernel_file != PORTABLE and not v.tile[0]
+        return v.kernel_file in (DSP, WIDE) and not v.tile[0]
 
     def row_cycles(self, v: Variant, *x: TensorType) -> int:
         """Every row fills the planes anew."""
@@ -171,16 +196,22 @@ class DepthwiseConv2d:
         if p.turned:
             x_steps, y_steps, in_ring = x_steps[::-1], y_steps[::-1], p.in_rows
         values = (
-            consts[0], w.in_c, p.in_rows, p.in_columns, p.out_columns, *x_steps, *y_steps, in_ring, p.pitch,
-            p.kernel_rows, p.stride_rows, p.pad_rows, p.pad_columns, p.band, stream_words(p.taps), p.chunks,
+            consts[0], w.in_c, p.in_rows, p.in_columns, p.out_columns, *x_steps, *y_steps, in_ring, p.plane_bytes,
+            p.pitch, p.kernel_rows, p.stride_rows, p.pad_rows, p.pad_columns, p.band, stream_words(p.taps), p.chunks,
             types[0].quant.zero_point, self.out.zero_point, self.act_min, self.act_max,
         )  # fmt: skip
         return "tm_depthwise", "{" + ", ".join(map(str, values)) + "}"
 
     def emit_c(self, v: Variant, w: CWriter, call: Call) -> None:
+        output = scaling.output_initialiser(self.out, self.act_min, self.act_max)
         if v.kernel_file == PORTABLE:
-            output = scaling.output_initialiser(self.out, self.act_min, self.act_max)
             scaling.windowed_layer_c(w, call, self.window(*call.input_types[:2]), output)
+            return
+        if v.kernel_file == DOT:
+            _, height, width, channels = call.input_types[1].shape
+            w.line(f"static const tm_output output = {output};")
+            w.line(f"{call.kernel}({call.inputs[0]}, {call.outputs[0]}, {channels}, {height * width},")
+            w.line(f"    {call.consts[0]}, &output);")
             return
         planes = self._planes(v, call.input_types)
         kind, values = self.params_c(v, call.input_types, planes.in_rows, call.consts)
@@ -189,47 +220,4 @@ class DepthwiseConv2d:
 
     @classmethod
     def cases(cls) -> Iterable[Case]:
-        def case(name: str, size: tuple[int, int, int], kernel: tuple[int, int] = (3, 3),
-                 stride: tuple[int, int] = (1, 1), padding: tuple[int, int, int, int] = (1, 1, 1, 1), *,
-                 zeros: tuple[int, int] = (-3, -5), gain: float = 1.0, act: tuple[int, int] = (-128, 127),
-                 dilation: tuple[int, int] = (1, 1), rounding: Rounding = "high", **more: object) -> Case:  # fmt: skip
-            op = cls(stride, padding, golden.output(kernel[0] * kernel[1], zeros[1], gain), *act, dilation, rounding)
-            x = golden.activation((1, *size), zeros[0])
-            return golden.weighted_case(f"depthwise_{name}", op, x, (1, *kernel, size[2]), 3, **more)
-
-        yield case("1x1_one_of_all", (1, 1, 1), (1, 1), padding=(0, 0, 0, 0))
-        yield case("3x3_single_pixel", (1, 1, 5))
-        for channels in (1, 2, 3, 4, 5, 7, 8):
-            yield case(f"3x3_c{channels}", (5, 4, channels))
-            yield case(f"3x3_s2_c{channels}", (5, 6, channels), stride=(2, 2))
-            yield case(f"3x3_s2x1_c{channels}", (7, channels, 5), stride=(2, 1))
-            yield case(f"3x3_s1x2_c{channels}", (4, 7, channels), stride=(1, 2))
-        for width in (1, 2, 3, 5, 6):
-            yield case(f"3x3_width{width}", (4, width, 6))
-        yield case("3x3_valid", (5, 5, 4), padding=(0, 0, 0, 0))
-        yield case("3x3_wide_padding", (2, 2, 4), padding=(2, 2, 2, 2))
-        for index, side in enumerate(("top", "bottom", "left", "right")):
-            yield case(f"3x3_{side}_only", (5, 5, 4), padding=tuple(int(i == index) for i in range(4)))
-            yield case(f"2x4_{side}_only", (5, 6, 3), (2, 4), padding=tuple(int(i == index) for i in range(4)))
-        yield case("1x3", (4, 7, 4), (1, 3), padding=(0, 0, 1, 1))
-        yield case("3x1", (7, 4, 4), (3, 1), padding=(1, 1, 0, 0))
-        yield case("29x1_stream", (29, 1, 4), (29, 1), padding=(0, 0, 0, 0))
-        yield case("5x5", (7, 6, 4), (5, 5), padding=(2, 2, 2, 2))
-        yield case("5x5_s2", (7, 6, 4), (5, 5), (2, 2), (1, 2, 1, 2))
-        yield case("7x7", (8, 8, 4), (7, 7), padding=(3, 3, 3, 3))
-        yield case("11x11_portable", (12, 12, 2), (11, 11), padding=(5, 5, 5, 5))
-        yield case("stride_past_edge", (4, 5, 4), (2, 2), (3, 4), (0, 1, 1, 0))
-        yield case("stride_uneven", (7, 9, 4), (3, 3), (1, 3), (1, 1, 0, 0))
-        yield case("dilated", (9, 9, 4), (3, 3), (1, 2), (2, 2, 3, 1), dilation=(2, 3))
-        for zero in (-128, 0, 127):
-            yield case(f"zero_points_{zero}".replace("-", "m"), (4, 5, 4), zeros=(zero, -zero - 1))
-        for x, weights in ((127, 127), (-128, 127), (127, -127), (-128, -127)):
-            name = f"saturating_{x}_{weights}".replace("-", "m")
-            yield case(name, (3, 3, 4), fill=golden.Fill(x, weights), gain=20.0)
-        yield case("huge_bias", (2, 2, 4), bias=2_000_000_000)
-        yield case("huge_negative_bias", (2, 2, 4), bias=-2_000_000_000)
-        yield case("relu6", (4, 4, 4), zeros=(-128, -100), act=(-100, 20))
-        yield case("left_shift", (3, 3, 4), gain=120.0, fill=golden.Fill(weights=1), bias=5)
-        yield case("per_tensor", (4, 4, 4), per_tensor=True)
-        for rounding in ("double", "single"):
-            yield case(f"rounding_{rounding}", (4, 4, 4), rounding=rounding)
+        return depthwise_cases(cls)

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinyml.ops.window import Window
 
-_SCRATCH_STEPS = (2048, 1024, 440)  # bytes that the narrower bands keep to
+_SCRATCH_STEPS = (2048, 1024, 448)  # bytes that the narrower bands keep to
 CHUNK = 6
 _MOST = 2**16 - 1  # fits the kernels' uint16
 _MOST_BAND = 255  # fits the kernels' uint8
@@ -80,21 +80,22 @@ class Planes:
         return 2 * (outputs * self.stride_columns + self.filter_columns - 1 + CHUNK * (self.chunks - 1))
 
     @property
-    def rows(self) -> int:
-        return (self.band - 1) * self.stride_rows + self.kernel_rows
+    def plane_bytes(self) -> int:
+        return ((self.band - 1) * self.stride_rows + self.kernel_rows) * self.pitch
 
     @property
     def scratch_bytes(self) -> int:
         """Two planes, and the weights of one channel for the wide kernels."""
         words = self.filter_columns - 1 if self.stride_columns == 1 else (self.filter_columns + 1) // 2
-        return 2 * self.rows * self.pitch + self.wide * 4 * words * self.kernel_rows * self.chunks
+        return 2 * self.plane_bytes + self.wide * 4 * words * self.kernel_rows * self.chunks
 
     def bands(self) -> Iterator[Planes]:
         """The whole height, then bands of about equal height that keep scratch small, then single rows."""
         most = -(-self.out_rows // -(-self.out_rows // _MOST_BAND))
         found = [most]
         for scratch_bytes in _SCRATCH_STEPS:
-            fits = (scratch_bytes // (2 * self.pitch) - self.kernel_rows) // self.stride_rows + 1
+            room = scratch_bytes - self.scratch_bytes + 2 * self.plane_bytes
+            fits = (room // (2 * self.pitch) - self.kernel_rows) // self.stride_rows + 1
             if 1 < fits < found[-1]:
                 found.append(-(-self.out_rows // -(-self.out_rows // fits)))
         for band in dict.fromkeys((*found, 1)):

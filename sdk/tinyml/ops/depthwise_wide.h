@@ -59,35 +59,42 @@ TM_INLINE void tm_depthwise_widen(const int8_t *w, int32_t rows, uint32_t *pairs
     }
 }
 
+/* What is the same for all channels. */
+TM_INLINE void tm_depthwise_wide_begin(const tm_depthwise *p, tm_depthwise_row *set)
+{
+    set->y_pixel = p->y_pixel;
+    set->step = p->chunks > 1 ? TM_DEPTHWISE_CHUNK_BYTES : p->pitch;
+    set->outputs = p->out_columns;
+}
+
 /* Constants: the kernel's columns, the stride along the columns (1 or 2), `is_signed` (negative results are rounded
  * away from zero), `doubled` (gemmlowp's two roundings). */
-TM_INLINE void tm_depthwise_wide_filter(const tm_depthwise *p, const int32_t *stream, const int16_t *plane, int8_t *y,
-                                        int32_t first, int32_t rows, uint32_t *room, const int columns,
+TM_INLINE void tm_depthwise_wide_filter(const tm_depthwise *p, const tm_depthwise_work *work, const int columns,
                                         const int stride, const int is_signed, const int doubled)
 {
+    tm_depthwise_row *set = (tm_depthwise_row *)work->set;
+    uint32_t *pairs = work->room;
     const int32_t words = stride == 1 ? columns - 1 : (columns + 1) / 2;
-    const int8_t *w = (const int8_t *)(stream + 2);
+    const int8_t *w = (const int8_t *)(work->stream + 2);
     const int32_t right = w[columns * p->kernel_rows * p->chunks];
-    tm_depthwise_row set;
-    set.bias = stream[0];
-    set.multiplier = stream[1];
-    set.right = right;
-    set.offset = (int32_t)(((uint32_t)p->out_zero_point << right) + (1U << (right - 1)));
-    set.offset += doubled && right > 1;
-    set.y_pixel = p->y_pixel;
-    set.step = p->chunks > 1 ? TM_DEPTHWISE_CHUNK_BYTES : p->pitch;
-    set.outputs = p->out_columns;
-    tm_depthwise_widen(w, p->kernel_rows * p->chunks, room, columns, stride);
-    int32_t top = first * p->stride_rows - p->pad_rows;
-    for (const int8_t *at = (const int8_t *)plane; rows > 0; rows--, at += p->stride_rows * p->pitch) {
+    set->bias = work->stream[0];
+    set->multiplier = work->stream[1];
+    set->right = right;
+    set->offset = (int32_t)(((uint32_t)p->out_zero_point << right) + (1U << (right - 1)));
+    set->offset += doubled && right > 1;
+    set->y = work->y;
+    tm_depthwise_widen(w, p->kernel_rows * p->chunks, pairs, columns, stride);
+    const int8_t *x = (const int8_t *)work->plane;
+    int32_t top = work->first * p->stride_rows - p->pad_rows;
+    for (int32_t rows = work->rows; rows > 0; rows--) {
         const int32_t begin = top < 0 ? -top : 0;
         const int32_t end = p->in_rows - top < p->kernel_rows ? p->in_rows - top : p->kernel_rows;
-        set.x = at + begin * p->pitch;
-        set.weights = room + begin * words;
-        set.weights_end = room + end * p->chunks * words;
-        set.y = y;
-        tm_depthwise_wide_row(&set, columns, stride, is_signed);
-        y += p->y_row;
+        set->x = x + begin * p->pitch;
+        set->weights = pairs + begin * words;
+        set->weights_end = pairs + end * p->chunks * words;
+        tm_depthwise_wide_row(set, columns, stride, is_signed);
+        set->y += p->y_row;
+        x += p->stride_rows * p->pitch;
         top += p->stride_rows;
     }
 }
