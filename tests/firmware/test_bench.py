@@ -10,16 +10,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.golden.networks import ds_cnn
+from tests.golden.networks import NetworkBuilder, ds_cnn
 
 from tinyml.bench import measure, sample_inputs
 from tinyml.bench.image import build_image
 from tinyml.bench.machine import NetworkMachine
+from tinyml.bench.streaming import measure_push
 from tinyml.board import load_board
 from tinyml.compiler import compile_graph
 from tinyml.errors import MissingToolError, OverBudgetError
+from tinyml.ir.graph import Graph
 
 BOARD = load_board("nrf52840")
+
+
+def frame_by_frame() -> Graph:
+    """Valid and of stride 1 in time, 12 frames of 16."""
+    net = NetworkBuilder("frames", 4)
+    x = net.depthwise(net.conv(net.input((1, 12, 1, 16)), 16, (3, 1)), (4, 1), padding=(0, 0, 0, 0))
+    return net.classify(net.conv(x, 16), 3)
 
 
 @pytest.mark.parametrize("compiler", ["zig", "gcc"])
@@ -53,6 +62,19 @@ def test_a_network_that_does_not_fit_says_so(tmp_path: Path) -> None:
     graph = ds_cnn(7, shape=(600, 600), channels=16)
     with pytest.raises(OverBudgetError, match="does not fit `nrf52840`"):
         measure(graph, BOARD, tmp_path, inputs=[])
+
+
+def test_a_pushed_frame_is_exact_and_cheaper_than_a_window(tmp_path: Path) -> None:
+    graph = frame_by_frame()
+    pushed = measure_push(graph, BOARD, tmp_path)
+    window = measure(graph, BOARD, tmp_path / "window", inputs=sample_inputs(graph, 1))
+    assert pushed.exact and pushed.runs == 5
+    assert 0 < pushed.cycles < window.cycles and pushed.macs < window.macs
+
+
+def test_a_push_whose_output_is_wrong_is_not_called_exact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tinyml.bench.streaming.interpret", lambda graph, x: (np.zeros((1, 3), np.int8),))
+    assert not measure_push(frame_by_frame(), BOARD, tmp_path).exact
 
 
 @pytest.mark.shared
