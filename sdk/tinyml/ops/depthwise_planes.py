@@ -9,7 +9,7 @@ import numpy as np
 
 from tinyml.ops.window import Window
 
-_SCRATCH_STEPS = (2048, 1024, 448)  # bytes that the narrower bands keep to
+_SCRATCH_STEPS = (2048, 1024, 576, 448)  # bytes that the narrower bands keep to
 CHUNK = 6
 _MOST = 2**16 - 1  # fits the kernels' uint16
 _MOST_BAND = 255  # fits the kernels' uint8
@@ -51,8 +51,11 @@ class Planes:
 
     @property
     def filter_columns(self) -> int:
-        """Columns of a kernel row, or of a chunk, as the kernel sees them: filled up with zeros to an odd number."""
-        return 7 if self.chunks > 1 else max(3, self.kernel_columns | 1)
+        """Columns of a kernel row, or of a chunk, as the kernel sees them: filled up with zeros to an odd number.
+
+        Kernels of one row are all filled up to 7: they cost little, and networks that have them have several.
+        """
+        return 7 if self.kernel_rows == 1 and self.kernel_columns < 7 or self.chunks > 1 else max(3, self.kernel_columns | 1)
 
     @property
     def taps(self) -> int:
@@ -108,6 +111,8 @@ class Planes:
         need have been read.
         """
         same = (self.in_rows, self.in_columns) == (self.out_rows, self.out_columns)
+        if self.turned and self.in_rows == self.out_rows == 1:  # all of it is one row, read before anything is written
+            return self.out_columns <= self.in_columns and self.pad_rows < self.kernel_rows
         if self.turned:
             return same and self.pad_rows < self.kernel_rows
         for row in range(self.band - 1, self.out_rows - 1, self.band):
