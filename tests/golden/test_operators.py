@@ -7,6 +7,8 @@ import pytest
 from case_graph import all_cases
 from conftest import BOARD_TARGETS, CORE_TARGETS, HOST_TARGETS
 
+from tinyml.ir.text import from_text, to_text
+
 NAMES = [case.name for case in all_cases()]
 
 
@@ -31,3 +33,10 @@ def test_cases_use_the_whole_of_int8(expected) -> None:
 
 def test_no_case_is_left_out(cases) -> None:
     assert len(cases.graph.nodes) == len(NAMES) > 200
+
+
+def test_attributes_survive_the_text_form(cases) -> None:
+    text = to_text(cases.graph)
+    again = from_text(text)
+    assert again.nodes == cases.graph.nodes
+    assert to_text(again) == text
