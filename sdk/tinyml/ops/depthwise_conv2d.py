@@ -127,10 +127,10 @@ class DepthwiseConv2d:
         cycles += timing.clamp_cycles(w.out_pixels * w.out_c, self.act_min, self.act_max)
         return Cost(macs, cycles, 1100, w.out_c * stream_words(p.taps) * 4, v.scratch_bytes)
 
-    def _cycles(self, v: Variant, p: Planes, channels: int) -> int:
+    def _cycles(self, v: Variant, p: Planes, channels: int, by_rows: bool = False) -> int:
         if p.wide:
-            return timing.depthwise_wide(p, channels, "_signed" in v.name)
-        return timing.depthwise3x3(p, channels, "_fixed" in v.name)
+            return timing.depthwise_wide(p, channels, "_signed" in v.name, by_rows)
+        return timing.depthwise3x3(p, channels, "_fixed" in v.name, by_rows)
 
     def overlap(self, v: Variant, *x: TensorType) -> tuple[Overlap | None, ...]:
         if v.kernel_file == DOT:
@@ -187,7 +187,8 @@ class DepthwiseConv2d:
     def row_cycles(self, v: Variant, *x: TensorType) -> int:
         """Every row fills the planes anew."""
         w = self.window(x[0], x[1])
-        return self._cycles(v, replace(self._planes(v, x), band=1), w.out_c)
+        cycles = self._cycles(v, replace(self._planes(v, x), band=1), w.out_c, by_rows=True)
+        return cycles + timing.clamp_cycles(w.out_pixels * w.out_c, self.act_min, self.act_max)
 
     def params_c(self, v: Variant, types: Types, in_ring: int, consts: tuple[str, ...]) -> tuple[str, str]:
         """(C type, initialiser) of the SIMD kernels' parameters; `in_ring` rows are in the input's buffer."""

@@ -55,7 +55,8 @@ class Planes:
 
         Kernels of one row are all filled up to 7: they cost little, and networks that have them have several.
         """
-        return 7 if self.kernel_rows == 1 and self.kernel_columns < 7 or self.chunks > 1 else max(3, self.kernel_columns | 1)
+        short = self.kernel_rows == 1 and self.kernel_columns < 7
+        return 7 if short or self.chunks > 1 else max(3, self.kernel_columns | 1)
 
     @property
     def taps(self) -> int:

@@ -56,32 +56,35 @@ def conv2d_portable(w: Window) -> int:
     return int(outputs * (16 + w.kernel_h * w.kernel_w * (2 + 11 * w.in_c)))
 
 
-def depthwise3x3(p: Planes, channels: int, fixed: bool) -> int:
-    """`fixed`: one shift for all channels."""
-    bands = _up(p.out_rows, p.band)
+def _depthwise_fills(p: Planes, channels: int, by_rows: bool) -> float:
+    """Filling the planes: all rows once, in bands that pass on their last rows, or anew for every output row."""
+    bands, in_rows = _up(p.out_rows, p.band), p.out_rows * p.stride_rows
     kept = max(0, p.kernel_rows - p.stride_rows)
-    in_rows = p.out_rows * p.stride_rows + kept
+    in_rows = p.out_rows * p.kernel_rows if by_rows else in_rows + kept
+    calls = p.out_rows if by_rows else 1
+    moved = 0 if by_rows else 2.25 * (bands - 1) * kept * p.pitch
+    return calls * (130 + 0.75 * p.scratch_bytes) + channels / 2 * (in_rows * (20 + 4.6 * p.in_columns) + moved)
+
+
+def depthwise3x3(p: Planes, channels: int, fixed: bool, by_rows: bool = False) -> int:
+    """`fixed`: one shift for all channels. `by_rows`: one output row a call."""
     fours, tail = divmod(p.out_columns, 4)
     row = fours * ((66 if p.stride_columns == 1 else 72) + 6 * (not fixed)) + 48 * _up(tail, 2) + 22
-    expand = in_rows * (25 + 4.6 * p.in_columns) + (bands - 1) * kept * p.pitch
-    return int(100 + p.scratch_bytes / 4 * 3 + channels * (p.out_rows * row + bands * 180 + expand / 2))
+    bands = 220 + 265 * (_up(p.out_rows, p.band) - 1)
+    return int(_depthwise_fills(p, channels, by_rows) + channels * (p.out_rows * row + bands))
 
 
 _WIDE_ROW = {(3, 1): 20, (5, 1): 28, (7, 1): 39, (3, 2): 23, (5, 2): 29, (7, 2): 38}
 
 
-def depthwise_wide(p: Planes, channels: int, signed: bool) -> int:
-    """`signed`: negative results are rounded away from zero."""
-    bands = _up(p.out_rows, p.band)
-    kept = max(0, p.kernel_rows - p.stride_rows)
+def depthwise_wide(p: Planes, channels: int, signed: bool, by_rows: bool = False) -> int:
+    """`signed`: negative results are rounded away from zero. `by_rows`: one output row a call."""
     fours = _up(p.out_columns, 4)
     tops = [r * p.stride_rows - p.pad_rows for r in range(p.out_rows)]
     kernel_rows = p.chunks * sum(min(p.in_rows - top, p.kernel_rows) - max(0, -top) for top in tops)
     outputs = fours * (kernel_rows * _WIDE_ROW[p.filter_columns, p.stride_columns] + p.out_rows * (50 + 8 * signed))
-    expand = p.in_rows * (20 + 5 * p.in_columns) + (bands - 1) * kept * p.pitch
-    fill = 20 + 4 * p.filter_columns
-    return int(100 + p.scratch_bytes / 4 * 3
-               + channels * (outputs + 65 * p.out_rows + bands * (120 + fill * p.kernel_rows * p.chunks) + expand / 2))
+    weights = _up(p.out_rows, p.band) * (120 + (20 + 4 * p.filter_columns) * p.kernel_rows * p.chunks)
+    return int(_depthwise_fills(p, channels, by_rows) + channels * (outputs + 65 * p.out_rows + weights))
 
 
 def depthwise_dot(taps: int, channels: int) -> int:
