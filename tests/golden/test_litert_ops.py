@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("ai_edge_litert")
 pytest.importorskip("flatbuffers")
 
-from tflite_models import ModelWriter, run_reference  # noqa: E402
+from tflite_models import Draw, Model  # noqa: E402
 
 from tinyml.ir.op import GraphError, Op  # noqa: E402
 from tinyml.ir.tensor import QuantParams, TensorType  # noqa: E402
@@ -35,57 +35,6 @@ from tinyml.ops import (  # noqa: E402
 
 EVERY_BYTE = np.arange(-128, 128).astype(np.int8).reshape(1, 256)
 ALL_PAIRS = tuple(g.astype(np.int8).reshape(1, -1) for g in np.meshgrid(np.arange(-128, 128), np.arange(-128, 128)))
-ZERO_POINTS = (-128, 127, 0)
-
-
-class Draw:
-    """Random attributes from a seed."""
-
-    def __init__(self, seed: int) -> None:
-        self.random = np.random.default_rng(seed)
-
-    def between(self, low: int, high: int) -> int:
-        return int(self.random.integers(low, high + 1))
-
-    def one_of(self, *choices: object) -> object:
-        return choices[self.between(0, len(choices) - 1)]
-
-    def scale(self, low: float, high: float) -> float:
-        return float(np.float32(np.exp(self.random.uniform(np.log(low), np.log(high)))))
-
-    def zero(self) -> int:
-        return self.one_of(*ZERO_POINTS, self.between(-128, 127), self.between(-128, 127))
-
-    def quant(self, low: float = 0.005, high: float = 0.5) -> QuantParams:
-        return QuantParams((self.scale(low, high),), self.zero())
-
-    def bytes(self, *shape: int) -> np.ndarray:
-        spread = self.one_of(None, 30)
-        if spread is None:
-            return self.random.integers(-128, 128, shape).astype(np.int8)
-        return self.random.normal(self.between(-60, 60), spread, shape).clip(-128, 127).astype(np.int8)
-
-
-class Model:
-    """A model of one operator under construction, with the inputs it is run on."""
-
-    def __init__(self) -> None:
-        self.writer, self.inputs, self.data = ModelWriter(), [], []
-
-    def input(self, data: np.ndarray, quant: QuantParams) -> int:
-        index = self.writer.tensor(data.shape, "int8", quant.scales, quant.zero_point)
-        self.inputs.append(index)
-        self.data.append(data)
-        return index
-
-    def const(self, data: np.ndarray, quant: QuantParams | None = None) -> int:
-        scales, zero, axis = ((), 0, 0) if quant is None else (quant.scales, quant.zero_point, quant.axis or 0)
-        return self.writer.tensor(data.shape, data.dtype.name, scales, zero, axis, data)
-
-    def run(self, name: str, operands: list[int], shape: tuple[int, ...], quant: QuantParams, **options: object):
-        out = self.writer.tensor(shape, "int8", quant.scales, quant.zero_point)
-        self.writer.operator(name, operands, [out], **options)
-        return run_reference(self.writer.bytes(self.inputs, [out]), *self.data)[0]
 
 
 def kind(data: np.ndarray, quant: QuantParams | None) -> TensorType:
