@@ -21,5 +21,6 @@ from tinyml.ops.transpose import Transpose
 
 __all__ = [
     "Add", "AveragePool2d", "Concat", "Conv2d", "CountUp", "DepthwiseConv2d", "FullyConnected", "Lookup", "MaxPool2d",
-    "Mean", "Mul", "Pad", "Reshape", "ResizeBilinear", "ResizeNearest", "ShiftIn", "Slice", "Softmax", "Sub", "Transpose",
+    "Mean", "Mul", "Pad", "Reshape", "ResizeBilinear", "ResizeNearest", "ShiftIn", "Slice", "Softmax", "Sub",
+    "Transpose",
 ]  # fmt: skip
