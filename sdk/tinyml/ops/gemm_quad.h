@@ -14,7 +14,7 @@
 
 /* The assembly reads the members in this order. */
 typedef struct {
-    const int8_t *x; /* less 4 bytes for each group that the first round leaves out */
+    const int8_t *x;
     int8_t *y;
     int8_t *y_end;
     const int32_t *stream;
@@ -47,7 +47,7 @@ TM_INLINE tm_gemm_quad tm_gemm_quad_of(const int32_t *stream, int32_t taps, cons
 TM_INLINE void tm_gemm_quad_run(tm_gemm_quad *quad, const int8_t *x, int8_t *y, int32_t outputs, const int negative_fix,
                                 const int tensor, const int is_short)
 {
-    quad->x = x - 4 * quad->skipped;
+    quad->x = x;
     quad->y = y;
     quad->y_end = y + outputs;
     if (tensor) {

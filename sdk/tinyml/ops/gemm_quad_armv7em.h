@@ -5,35 +5,34 @@
 #include "attributes.h"
 #include "gemm_quad.h"
 
-/* r0, r1 inputs, r2, r3, r8, r9 weights, r4 .. r7 the sums, r12 stream, lr inputs, r10 rounds, r11 outputs.
+/* Frame: entry, inputs, rounds, the last four outputs, multiplier, packed scale. r0, r1 inputs, r2, r3, r8, r9 weights,
+ * r4 .. r7 the sums, r12 stream, lr inputs, r10 rounds, r11 outputs.
  * Every instruction has four bytes, so that a round can be entered in its middle: 80 bytes a group. Rounds of 8 groups
  * for long sums, of 2 (_short) where code is worth more than speed. */
-#define TM_GEMM_QUAD_HEAD(unroll)                                                                                           \
-    "push {r4-r11, lr}\n sub sp, sp, #28\n"                                                                            \
-    "ldm r0, {r1-r8}\n mov r11, r2\n mov r12, r4\n strd r7, r8, [sp, #20]\n"                                                                    \
-    "str r5, [sp, #4]\n str r1, [sp, #8]\n str r3, [sp, #12]\n"                                                        \
-    "lsl r9, r6, #4\n str r9, [sp, #16]\n"                                                                             \
-    "adr.w r9, 2f\n mov r10, #80\n mla r9, r6, r10, r9\n orr r9, r9, #1\n str r9, [sp]\n"                              \
+#define TM_GEMM_QUAD_HEAD(unroll)                                                                                      \
+    "push {r4-r11, lr}\n sub sp, sp, #24\n"                                                                            \
+    "ldm r0, {r1-r8}\n mov r11, r2\n mov r12, r4\n sub r3, r3, #4\n"                                                   \
+    "adr.w r9, 2f\n mov r10, #80\n mla r9, r6, r10, r9\n orr r0, r9, #1\n mov r2, r5\n"                               \
+    "strd r0, r1, [sp]\n strd r2, r3, [sp, #8]\n strd r7, r8, [sp, #16]\n"                                            \
     "1:\n"                                                                                                             \
-    "ldr r0, [sp, #16]\n ldr r10, [sp, #4]\n ldr lr, [sp, #8]\n ldm r12!, {r4-r7}\n sub r12, r12, r0\n ldr pc, [sp]\n"  \
+    "ldr r10, [sp, #8]\n ldr lr, [sp, #4]\n ldm r12!, {r4-r7}\n ldr pc, [sp]\n"                                       \
     ".p2align 2\n 2:\n"                                                                                                \
-    ".set tm_group, 0\n .rept " #unroll "\n"                                                                                   \
-    "ldr.w r0, [lr, #4 * tm_group]\n ldr.w r2, [r12, #16 * tm_group]\n ldr.w r3, [r12, #16 * tm_group + 4]\n"          \
-    "ldr.w r8, [r12, #16 * tm_group + 8]\n ldr.w r9, [r12, #16 * tm_group + 12]\n"                                     \
+    ".rept " #unroll "\n"                                                                                              \
+    "ldr.w r0, [lr], #4\n ldr.w r3, [r12, #4]\n ldr.w r8, [r12, #8]\n ldr.w r9, [r12, #12]\n ldr.w r2, [r12], #16\n"   \
     "eor r1, r0, #0x00800080\n uxtb16 r0, r1\n mvn.w r1, r1\n"                                                         \
     "smlad r4, r0, r2, r4\n smlad r5, r0, r3, r5\n smlad r6, r0, r8, r6\n smlad r7, r0, r9, r7\n"                      \
     "sxtb16 r2, r2\n sxtb16 r3, r3\n sxtb16 r8, r8\n sxtb16 r9, r9\n"                                                  \
     "smlad r4, r1, r2, r4\n smlad r5, r1, r3, r5\n smlad r6, r1, r8, r6\n smlad r7, r1, r9, r7\n"                      \
-    ".set tm_group, tm_group + 1\n .endr\n"                                                                            \
-    "subs r10, r10, #1\n add lr, lr, #4 * " #unroll "\n add r12, r12, #16 * " #unroll "\n bpl.w 2b\n"
+    ".endr\n"                                                                                                          \
+    "subs r10, r10, #1\n bpl.w 2b\n"
 
 #define TM_GEMM_QUAD_TAIL                                                                                              \
     "ssat r4, #8, r4\n ssat r5, #8, r5\n ssat r6, #8, r6\n ssat r7, #8, r7\n"                                          \
-    "ldr r0, [sp, #12]\n subs r0, r0, r11\n cmp r0, #4\n blo 3f\n"                                                     \
-    "strb r4, [r11]\n strb r5, [r11, #1]\n strb r6, [r11, #2]\n strb r7, [r11, #3]\n add r11, r11, #4\n bhi.w 1b\n"    \
+    "ldr r0, [sp, #12]\n cmp r11, r0\n bhi 3f\n"                                                                      \
+    "strb r4, [r11]\n strb r5, [r11, #1]\n strb r6, [r11, #2]\n strb r7, [r11, #3]\n add r11, r11, #4\n blo.w 1b\n"    \
     "b 4f\n"                                                                                                           \
-    "3: strb r4, [r11]\n cmp r0, #2\n blo 4f\n strb r5, [r11, #1]\n beq 4f\n strb r6, [r11, #2]\n"                     \
-    "4: add sp, sp, #28\n pop {r4-r11, pc}\n"
+    "3: sub r0, r0, r11\n strb r4, [r11]\n cmn r0, #2\n blt 4f\n strb r5, [r11, #1]\n beq 4f\n strb r6, [r11, #2]\n"  \
+    "4: add sp, sp, #24\n pop {r4-r11, pc}\n"
 
 /* r0, r1 are a multiplier and a packed scale; r1, r2 become offset and right. */
 #define TM_GEMM_QUAD_SCALE "and r2, r1, #31\n bic r1, r1, #31\n"
@@ -68,7 +67,7 @@
     {                                                                                                                  \
         __asm__ volatile(                                                                                              \
             TM_GEMM_QUAD_HEAD(unroll)                                                                                  \
-            "ldr r0, [sp, #20]\n ldr r1, [sp, #24]\n" TM_GEMM_QUAD_SCALE                                               \
+            "ldr r0, [sp, #16]\n ldr r1, [sp, #20]\n" TM_GEMM_QUAD_SCALE                                               \
             TM_GEMM_QUAD_SCALED("r4") TM_GEMM_QUAD_SCALED("r5") TM_GEMM_QUAD_SCALED("r6") TM_GEMM_QUAD_SCALED("r7")    \
             TM_GEMM_QUAD_TAIL TM_GEMM_QUAD_CLOBBERS);                                                                  \
     }

@@ -11,7 +11,7 @@ TM_INLINE void tm_gemm_quads_portable(const tm_gemm_quad *quad, const int unroll
                                       const int negative_fix)
 {
     const int32_t groups = (quad->rounds + 1) * unroll - quad->skipped;
-    const int8_t *x = quad->x + 4 * quad->skipped;
+    const int8_t *x = quad->x;
     const int32_t *stream = quad->stream;
     for (int8_t *y = quad->y; y < quad->y_end; y += 4) {
         const int32_t *end = stream + 4 + 4 * groups;
