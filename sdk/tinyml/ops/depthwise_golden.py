@@ -82,3 +82,4 @@ def depthwise_cases(make: Callable[..., Op]) -> Iterable[Case]:
     yield case("3x3_tall", (25, 5, 3), zeros=RELU, rounding="double")
     yield case("3x3_tiny_scale", (4, 5, 4), gain=2.0**-9, zeros=RELU, rounding="double")
     yield case("5x5_tiny_scale", (6, 5, 4), (5, 5), padding=(2, 2, 2, 2), gain=2.0**-12, zeros=RELU, rounding="double")
+    yield case("3x3_long_rows", (3, 520, 2), zeros=RELU, rounding="double")

@@ -67,7 +67,7 @@ class Planes:
     def fits(self) -> bool:
         """Whether there are kernels for this, and their struct holds it."""
         columns = self.filter_columns <= 7 and self.stride_columns <= 2
-        return columns and self.pitch <= _MOST and max(self.kernel_rows, self.taps // 4 + 4) <= 255
+        return columns and self.kernel_rows * self.pitch <= _MOST and max(self.kernel_rows, self.taps // 4 + 4) <= 255
 
     def filter_taps(self, weights: np.ndarray) -> np.ndarray:
         """[taps, C] as the kernels read them, from weights [kernel height, kernel width, C]."""
@@ -95,7 +95,8 @@ class Planes:
 
     def bands(self) -> Iterator[Planes]:
         """The whole height, then bands of about equal height that keep scratch small, then single rows."""
-        most = -(-self.out_rows // -(-self.out_rows // _MOST_BAND))
+        limit = min(_MOST_BAND, (_MOST // self.pitch - self.kernel_rows) // self.stride_rows + 1)
+        most = -(-self.out_rows // -(-self.out_rows // limit))
         found = [most]
         for scratch_bytes in _SCRATCH_STEPS:
             room = scratch_bytes - self.scratch_bytes + 2 * self.plane_bytes
