@@ -52,7 +52,7 @@ class BenchResult:
 
     Cycles are those of the slowest of `runs` inferences at zero wait states, `ms` includes the board's time factor;
     `exact` says whether every output byte equals the reference. RAM is arena, statics and the deepest stack; code is
-    flash without packed weights, a caller of about 150 bytes included. `latency_limit_ms` is the project's, if any.
+    flash without packed weights, a caller of about 100 bytes included. `latency_limit_ms` is the project's, if any.
     """
 
     model: str

@@ -16,7 +16,7 @@ _NAMES = {"cycles": "Million cycles", "ram": "RAM, kB", "code": "Code, kB", "fla
 _PEERS = ("tflm", "tinyengine", "silicon")
 HOW = """\
 Cortex-M4 cycles at zero flash wait states, the worst of three inputs; RAM is arena, scratch, variables and stack; code
-is flash without packed weights, a caller of about 150 bytes included; kB is 1000 bytes. One build by arm-none-eabi-gcc
+is flash without packed weights, a caller of about 100 bytes included; kB is 1000 bytes. One build by arm-none-eabi-gcc
 gives all four figures; ours are **bold**. TFLM (TensorFlow Lite Micro of August 2026 with CMSIS-NN, default flags) and
 TinyEngine (MIT's, -O3) were built by the same compiler and counted by the same rules; silicon is the best published
 MLPerf Tiny (closed) result on a Cortex-M4, its wait states included. A figure that misses its target (`must`) is marked
