@@ -104,6 +104,20 @@ TM_INLINE void tm_conv2d_window(const tm_conv2d *p, const int8_t *const *rows, i
     }
 }
 
+/* Three such windows of one row that lie inside the input, `step` bytes apart there and `pitch` bytes in `patches`. */
+TM_INLINE void tm_conv2d_windows3(const tm_conv2d *p, const int8_t *const *rows, int32_t offset, int32_t step,
+                                  const int32_t run, int8_t *patches, int32_t pitch)
+{
+    const int8_t *const *end = rows + p->kernel_h;
+    for (; rows != end; rows++) {
+        const int8_t *from = *rows + offset;
+        tm_copy_run(patches, from, run);
+        tm_copy_run(patches + pitch, from + step, run);
+        tm_copy_run(patches + 2 * pitch, from + 2 * step, run);
+        patches += run;
+    }
+}
+
 /* All output channels of up to three pixels. */
 TM_INLINE void tm_conv2d_tile(tm_gemm_tile *tile, const tm_conv2d *p, const int32_t pixels, const int negative_fix)
 {
@@ -205,19 +219,25 @@ TM_INLINE void tm_conv2d_s8_dsp(const tm_conv2d *p, const int8_t *x, int8_t *y, 
                 first++;
             }
             const int32_t left = ox * p->stride_w - p->pad_left;
+            const int32_t offset = left * p->in_c;
+            const int whole = i == 0 && block == 3 && ox + 3 <= p->out_w; /* a tile of one row */
             ox++;
-            if (!columns) {
-                tm_conv2d_window(p, rows, left, run, rows_inside, patches + 4 * groups * i);
-            } else {
-                strip.offset = left * p->in_c;
+            if (columns) {
+                strip.offset = offset;
                 strip.columns = p->kernel_w;
-                if (i == 0 && ox + 2 <= p->out_w && block == 3 && p->stride_w < p->kernel_w) {
+                if (whole && p->stride_w < p->kernel_w) {
                     strip.columns += 2 * p->stride_w; /* neighbours share columns */
                     tile.pitch = 2 * p->stride_w * p->kernel_h * p->in_c;
                     ox += 2;
                     i = 2;
                 }
                 tm_gemm_expand_columns(&strip);
+            } else if (whole && rows_inside && left >= 0 && left + 2 * p->stride_w + p->kernel_w <= p->in_w) {
+                tm_conv2d_windows3(p, rows, offset, p->stride_w * p->in_c, run, patches, 4 * groups);
+                ox += 2;
+                i = 2;
+            } else {
+                tm_conv2d_window(p, rows, left, run, rows_inside, patches + 4 * groups * i);
             }
             ox = ox == p->out_w ? 0 : ox;
         }
