@@ -43,14 +43,19 @@ class Oracle:
         """Values that differ from LiteRT's tensors on `count` inputs, with the number of elements that do."""
         found: dict[str, int] = {}
         for data in inputs(self.kind.shape, count):
-            self._set(data)
-            self._litert.invoke()
+            litert = self.tensors(data)
             values = interpret(self.imported.graph, data, keep=True)
-            for index, value in self.imported.tensors.items():
-                wrong = int(np.sum(self._litert.get_tensor(index) != values[value]))
+            for value, tensor in litert.items():
+                wrong = int(np.sum(tensor != values[value]))
                 if wrong:
                     found[value] = found.get(value, 0) + wrong
         return found
+
+    def tensors(self, data: np.ndarray) -> dict[str, np.ndarray]:
+        """Every int8 activation of LiteRT for one input, by the name of the value that the importer gave it."""
+        self._set(data)
+        self._litert.invoke()
+        return {value: self._litert.get_tensor(index) for index, value in self.imported.tensors.items()}
 
     def _set(self, data: np.ndarray) -> None:
         if self._input["dtype"] != np.int8:
