@@ -69,7 +69,8 @@ def test_every_isa_proves_itself_on_the_host(make, isa: str, tmp_path: Path) -> 
 @pytest.mark.parametrize(("make", "overlap"), [(frames, 1), (lambda: ds_cnn(5), 0)], ids=["frames", "rows"])
 def test_a_streamed_network_proves_itself(make, overlap: int, tmp_path: Path) -> None:
     """Windows that overlap by all but one frame, and whole inputs that are handed over row by row."""
-    export_c(make(), named_isa("armv7e-m"), "m", tmp_path / "c", stream=True)
+    done = export_c(make(), named_isa("armv7e-m"), "m", tmp_path / "c", stream=True)
+    assert done.windows.overlap == overlap
     assert f"#define M_WINDOWS_OVERLAP {overlap}\n" in (tmp_path / "c" / "m.h").read_text()
     assert proved(tmp_path / "c", tmp_path) == "m: pass\n"
 

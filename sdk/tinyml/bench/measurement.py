@@ -12,7 +12,7 @@ from tinyml.bench.image import NetworkImage, build_image
 from tinyml.bench.inputs import Inputs
 from tinyml.bench.machine import Call, NetworkMachine
 from tinyml.board import Board
-from tinyml.compiler import Compiled, LayerInfo, compile_graph
+from tinyml.compiler import ChainInfo, Compiled, LayerInfo, compile_graph
 from tinyml.ir.graph import Graph
 from tinyml.ir.interpret import interpret
 
@@ -52,7 +52,8 @@ class BenchResult:
 
     Cycles are those of the slowest of `runs` inferences at zero wait states, `ms` includes the board's time factor;
     `exact` says whether every output byte equals the reference. RAM is arena, statics and the deepest stack; code is
-    flash without packed weights, a caller of about 100 bytes included. `latency_limit_ms` is the project's, if any.
+    flash without packed weights, a caller of about 100 bytes included. `latency_limit_ms` is the project's, if any;
+    `chains` are layers that run row by row.
     """
 
     model: str
@@ -74,10 +75,11 @@ class BenchResult:
     board_flash_bytes: int
     latency_limit_ms: float | None
     layers: tuple[BenchLayer, ...]
+    chains: tuple[ChainInfo, ...]
 
     def summary(self) -> dict[str, object]:
         """The object that `--json` prints."""
-        return {"schema": SCHEMA, **asdict(self)}
+        return {"schema": SCHEMA, **asdict(self), "chains": [chain.record() for chain in self.chains]}
 
 
 def measure(
@@ -104,7 +106,7 @@ def measure(
         graph.name, board.name, compiler, optimise, len(inputs), exact, worst.cycles, board.milliseconds(worst.cycles),
         compiled.macs, compiled.plan.arena_bytes + image.static_bytes + stack, compiled.plan.arena_bytes, stack,
         image.code_bytes, image.weight_bytes, image.flash_bytes, board.ram_bytes, board.flash_bytes, latency_limit_ms,
-        layers_of(compiled, image, worst),
+        layers_of(compiled, image, worst), compiled.chains,
     )  # fmt: skip
 
 

@@ -49,5 +49,5 @@ def measure_push(
         graph.name, board.name, compiler, optimise, EXTRA + 1, exact, call.cycles, board.milliseconds(call.cycles),
         compiled.macs, compiled.plan.arena_bytes + image.static_bytes + stack, compiled.plan.arena_bytes, stack,
         image.code_bytes, image.weight_bytes, image.flash_bytes, board.ram_bytes, board.flash_bytes, None,
-        layers_of(compiled, image, call),
+        layers_of(compiled, image, call), compiled.chains,
     )  # fmt: skip

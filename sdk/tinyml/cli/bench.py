@@ -81,6 +81,8 @@ def _show(result) -> None:  # noqa: ANN001 (typing it would import the simulator
          x.flash_bytes] for x in result.layers
     ]  # fmt: skip
     print_table("", ["layer", "operator", "variant", "MACs", "cycles", "cycles/MAC", "RAM", "flash"], rows)
+    for chain in result.chains:
+        out.print(f"Rows:  layers {chain.first:02d}-{chain.last:02d} run row by row: {chain.gain}")
     exact = "bit-exact" if result.exact else "NOT EXACT"
     out.print(f"{result.model} on {result.board} ({result.compiler} -{result.optimise}): {exact} on {result.runs} "
               f"inputs; {result.cycles:,} cycles, {result.macs:,} MACs")  # fmt: skip

@@ -39,5 +39,17 @@ def command(
     out.print(f"{done.folder}: {done.name}.h, {done.name}.c, {len(done.files) - 4} kernels, {done.name}_test.c")
     out.print(f"arena {done.arena_bytes:,} bytes, weights {done.weight_bytes:,} bytes, "
               f"{done.macs:,} multiply-accumulates")  # fmt: skip
+    if done.windows:
+        out.print(_pushes(done.windows, done.name), markup=False)
     log.print(f"\n[bold cyan]next:[/] cd {done.folder} && cc -std=c11 -O2 {done.name}.c {done.name}_test.c "
               f"-o {done.name}_test && ./{done.name}_test")  # fmt: skip
+
+
+def _pushes(windows, name: str) -> str:  # noqa: ANN001 (typing it would import the compiler at start-up)
+    """What a push means, in one line."""
+    frames, size = windows.frames, windows.frame_bytes
+    if windows.overlap:
+        return (f"windows overlap: from push {frames} on, every {name}_push of a frame of {size} bytes gives the output "
+                f"of the newest {frames} frames")  # fmt: skip
+    return (f"windows do not overlap ({windows.why_apart}): {frames} pushes of {size} bytes are one input; the last of "
+            f"them gives its output, and the next {name}_push begins another input")  # fmt: skip

@@ -24,13 +24,13 @@ out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty()
 def print_error(error: TinymlError) -> None:
     """One clear error: what, details, and after a blank line what to do."""
     log.print("[bold red]error:[/] ", end="")
-    log.print(error.message, markup=False)
+    log.print(error.message, markup=False, soft_wrap=True)
     for line in error.details:
-        log.print(f"  {line}", markup=False)
+        log.print(f"  {line}", markup=False, soft_wrap=True)
     if error.hint:
         log.print()
         log.print("[bold cyan]hint:[/] ", end="")
-        log.print(error.hint, markup=False)
+        log.print(error.hint, markup=False, soft_wrap=True)
 
 
 def print_json(value: Any) -> None:

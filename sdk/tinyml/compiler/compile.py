@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import tinyml.ops  # noqa: F401  (registers the operators)
@@ -22,7 +22,9 @@ from tinyml.compiler.passes import (
     trim_kernels,
 )
 from tinyml.compiler.plan import Plan
+from tinyml.compiler.row_streaming import ChainGain
 from tinyml.compiler.schedule import Schedule, push_schedule, reorder, schedule
+from tinyml.compiler.streaming_analysis import StreamingError, Windows
 from tinyml.ir.graph import Graph
 from tinyml.ir.op import GraphError
 from tinyml.ir.tensor import TensorType
@@ -60,6 +62,21 @@ class LayerInfo:
 
 
 @dataclass(frozen=True)
+class ChainInfo:
+    """Layers `first` to `last` (their numbers in the sources), which run row by row as one step of the plan. Bytes are
+    those of the whole arena, cycles estimates for the whole network, both without and with the chain."""
+
+    first: int
+    last: int
+    layers: tuple[str, ...]
+    gain: ChainGain
+
+    def record(self) -> dict[str, object]:
+        """As JSON has it."""
+        return {"first": self.first, "last": self.last, "layers": self.layers, **asdict(self.gain)}
+
+
+@dataclass(frozen=True)
 class Compiled:
     """A compiled network: `files` maps file names to text; `PREFIX.c` includes the others."""
 
@@ -73,6 +90,8 @@ class Compiled:
     files: Mapping[str, str]
     taps: Mapping[str, tuple[int, TensorType]]  # value -> (arena offset, type); after a run valid with `taps=True`
     guard_bytes: int = 0
+    chains: tuple[ChainInfo, ...] = ()
+    windows: Windows | None = None  # of a network that is pushed frame by frame
 
     @property
     def input_type(self) -> TensorType:
@@ -120,9 +139,9 @@ def compile_graph(graph: Graph, isa: Isa, *, prefix: str = "m", taps: bool = Fal
     if not graph.inputs:
         raise GraphError(f"graph `{graph.name}` has no input")
     guard_bytes = 16 if canary else 0
-    frames = None
+    frames = windows = None
     if stream:
-        frames, graph, planned = _streamed(graph, isa)
+        windows, frames, graph, planned = _streamed(graph, isa)
     else:
         graph = reorder(graph, isa)
         verify(graph)
@@ -132,21 +151,29 @@ def compile_graph(graph: Graph, isa: Isa, *, prefix: str = "m", taps: bool = Fal
         graph.name, prefix, isa, tuple(graph.types[v] for v in graph.inputs),
         tuple(graph.types[v] for v in graph.outputs), planned.plan, _layer_infos(program), emit_files(program),
         {v: (p.offset, graph.types[v]) for v, p in program.places.items() if not p.rows}, guard_bytes,
+        _chain_infos(program), windows,
     )  # fmt: skip
 
 
-def _streamed(graph: Graph, isa: Isa) -> tuple[FrameGraph | None, Graph, Schedule]:
+def _streamed(graph: Graph, isa: Isa) -> tuple[Windows, FrameGraph | None, Graph, Schedule]:
     """The per-frame graph where windows can overlap, else the graph itself with its input pushed row by row."""
     try:
         frames = frame_graph(graph)
-    except GraphError as overlapping:
+    except StreamingError as overlapping:
         try:
-            return None, graph, push_schedule(graph, isa)
+            planned = push_schedule(graph, isa)
+            return Windows.of(graph.types[graph.inputs[0]], overlapping.reason), None, graph, planned
         except GraphError as rows:
-            details = (overlapping.message, rows.message)
+            details = (f"windows cannot overlap: {overlapping.reason}", f"nor follow one another: {rows.message}")
             raise GraphError(f"graph `{graph.name}` cannot be streamed", details=details, hint=rows.hint) from rows
     verify(frames.graph)
-    return frames, frames.graph, schedule(frames.graph, isa)
+    return Windows.of(frames.window), frames, frames.graph, schedule(frames.graph, isa)
+
+
+def _chain_infos(program: Program) -> tuple[ChainInfo, ...]:
+    numbers = {layer.node.name: layer.index for layer in program.layers}
+    return tuple(ChainInfo(numbers[chain.nodes[0]], numbers[chain.nodes[-1]], chain.nodes, gain)
+                 for chain, gain in zip(program.schedule.chains, program.schedule.gains, strict=True))  # fmt: skip
 
 
 def _layer_infos(program: Program) -> tuple[LayerInfo, ...]:

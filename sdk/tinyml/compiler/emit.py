@@ -281,8 +281,9 @@ def _describe_chain(program: Program, chain: RowChain, w: CWriter) -> None:
     layers = {layer.node.name: layer for layer in program.layers}
     scratch = program.schedule.plan.scratch(chain.name)
     numbers = " ".join(f"{layers[name].index:02d}" for name in chain.nodes)
+    gain = program.schedule.gains[program.schedule.chains.index(chain)]
     w.line(f"/* layers {numbers} row by row, rings and scratch in arena [{scratch.offset}, "
-           f"{scratch.offset + scratch.size}) */")  # fmt: skip
+           f"{scratch.offset + scratch.size}): {gain} */")  # fmt: skip
 
 
 def _emit_stages(program: Program, chain: RowChain, w: CWriter) -> None:

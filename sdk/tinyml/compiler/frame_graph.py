@@ -37,7 +37,7 @@ class FrameGraph:
 
 
 def frame_graph(graph: Graph) -> FrameGraph:
-    """The per-frame form of `graph`. Raises: GraphError naming the layer that forbids it, and why."""
+    """The per-frame form of `graph`. Raises: StreamingError naming the layer that forbids it, and why."""
     streaming = streamable(graph)
     frame, output = graph.inputs[0], graph.outputs[0]
     types, nodes, histories = {frame: streaming.frame_type}, [], {}

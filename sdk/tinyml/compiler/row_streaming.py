@@ -58,6 +58,26 @@ class RowChain:
         return _words(2 * (len(self.stages) + 1))
 
 
+@dataclass(frozen=True)
+class ChainGain:
+    """What a chain was chosen for: bytes of the whole arena and estimated cycles of the whole network, without and with
+    it."""
+
+    arena_bytes_before: int
+    arena_bytes: int
+    estimated_cycles_before: int
+    estimated_cycles: int
+
+    @property
+    def added(self) -> float:
+        """Cycles, relative to those without the chain."""
+        return self.estimated_cycles / self.estimated_cycles_before - 1
+
+    def __str__(self) -> str:
+        arena = f"arena {self.arena_bytes_before:,} -> {self.arena_bytes:,} bytes"
+        return f"{arena}, {100 * self.added:+.1f} % cycles (estimated)"
+
+
 def by_rows(node: Node, variant: Variant) -> bool:
     """Whether this variant of a node can compute single output rows from a ring of input rows."""
     runs = getattr(node.op, "runs_by_rows", None)

@@ -9,7 +9,7 @@ from tinyml.board import Isa
 from tinyml.compiler import memo
 from tinyml.compiler.order import best_order, with_order
 from tinyml.compiler.plan import ARENA_ALIGN, Plan, Step, bytes_needed, plan_memory
-from tinyml.compiler.row_streaming import MOST_STAGES, RowChain, by_rows, linear_runs, row_chain
+from tinyml.compiler.row_streaming import MOST_STAGES, ChainGain, RowChain, by_rows, linear_runs, row_chain
 from tinyml.ir.graph import Graph, Node
 from tinyml.ir.op import GraphError, Overlap, Variant
 
@@ -23,12 +23,14 @@ _WORTH = 3.0  # a chain must save this many times more of the arena than it adds
 @dataclass(frozen=True)
 class Schedule:
     """`buffers` maps every computed value to the value whose memory it uses; inner values of chains lie in the
-    scratch of their step. `variants` names what runs each node."""
+    scratch of their step. `variants` names what runs each node. `gains` says of each chain, in the order in which they
+    were added, what it was chosen for."""
 
     variants: Mapping[str, Variant]
     chains: tuple[RowChain, ...]
     plan: Plan
     buffers: Mapping[str, str]
+    gains: tuple[ChainGain, ...] = ()
 
     def chain_of(self, node: str) -> RowChain | None:
         """The chain that a node belongs to."""
@@ -68,7 +70,7 @@ def push_schedule(graph: Graph, isa: Isa) -> Schedule:
     for end in range(1, min(len(run), MOST_STAGES) + 1):
         variants = dict(base.variants) | {n.name: search._for_rows(n) for n in run[:end]}
         trials.append(search.planned(variants, (row_chain(graph, run[:end], variants, pushed=True),)))
-    return min(trials, key=lambda t: (t.plan.arena_bytes, search.total_cycles(t)))
+    return search.smallest(trials, base)
 
 
 def reorder(graph: Graph, isa: Isa) -> Graph:
@@ -172,7 +174,14 @@ class _Search:
             worth = [trial for p in promising if self._worth(trial := self.planned(*p), best)]
             if not worth:
                 return best
-            best = min(worth, key=lambda t: (t.plan.arena_bytes, self.total_cycles(t)))
+            best = self.smallest(worth, best)
+
+    def smallest(self, trials: Sequence[Schedule], before: Schedule) -> Schedule:
+        """The schedule with the smallest arena, each of `trials` being `before` with one more chain."""
+        best = min(trials, key=lambda t: (t.plan.arena_bytes, self.total_cycles(t)))
+        gain = ChainGain(before.plan.arena_bytes, best.plan.arena_bytes, self.total_cycles(before),
+                         self.total_cycles(best))  # fmt: skip
+        return replace(best, gains=(*before.gains, gain))
 
     def _candidates(self, best: Schedule, runs: Sequence[tuple[Node, ...]]) -> Iterator[Schedule]:
         """Chains that do away with a tensor that is live at the peak."""

@@ -62,6 +62,38 @@ class Streaming:
         return sum(history.size_bytes for history in self.histories)
 
 
+@dataclass(frozen=True)
+class Windows:
+    """What follows one another in the pushes of a streamed network: inputs of `frames` frames.
+
+    Where they `overlap` every push after the first `frames` - 1 gives the output of the newest `frames` frames; elsewhere every
+    `frames` pushes are one input, and the last of them gives its output. `why_apart` says what forbids overlap.
+    """
+
+    frames: int
+    frame_bytes: int
+    overlap: bool
+    why_apart: str | None = None
+
+    @classmethod
+    def of(cls, window: TensorType, why_apart: str | None = None) -> Windows:
+        """Of a network whose input is `window`, [1, frames, ...]."""
+        return cls(window.shape[1], window.size_bytes // window.shape[1], why_apart is None, why_apart)
+
+    @property
+    def frames_between(self) -> int:
+        """Pushes from one output to the next."""
+        return 1 if self.overlap else self.frames
+
+
+class StreamingError(GraphError):
+    """A graph whose windows cannot overlap: `reason` names the layer, and what it does."""
+
+    def __init__(self, graph: Graph, reason: str, *, hint: str | None = None) -> None:
+        super().__init__(f"graph `{graph.name}` cannot be streamed: {reason}", hint=hint)
+        self.reason = reason
+
+
 @singledispatch
 def rows_read(op: Op, types: Types, out: TensorType) -> int:
     """How many of the newest rows of the inputs `op` reads for one new row of `out`. Raises: GraphError with the
@@ -153,18 +185,17 @@ def _oldest_row(op: ops.Slice, out: TensorType) -> ops.Slice:
 def streamable(graph: Graph) -> Streaming:
     """How `graph` runs frame by frame; reads no constant data.
 
-    Raises: GraphError naming the first layer that forbids it, and why.
+    Raises: StreamingError naming the first layer that forbids it, and why.
     """
     kind = graph.types[graph.inputs[0]]
     if len(graph.inputs) != 1 or len(graph.outputs) != 1 or len(kind.shape) != 4 or kind.shape[1] < 2:
-        raise GraphError(f"graph `{graph.name}` cannot be streamed: it needs one input [1, frames, width, channels] "
-                         "and one output")  # fmt: skip
+        raise StreamingError(graph, "it needs one input [1, frames, width, channels] and one output")
     timed = {graph.inputs[0]}  # values with rows of time
     streamed = [_streamed(graph, node, timed) for node in graph.nodes]
     for value in graph.outputs:
         if value in timed:
             rows = graph.types[value].shape[1]
-            raise GraphError(f"graph `{graph.name}` cannot be streamed: output `{value}` keeps {rows} rows of time")
+            raise StreamingError(graph, f"output `{value}` keeps {rows} rows of time")
     boundary = next(n.name for n in graph.nodes if timed.isdisjoint(n.outputs))
     return Streaming(_rows_of(kind, 1), kind.shape[1], tuple(streamed), _histories(graph, streamed, timed), boundary)
 
@@ -182,10 +213,10 @@ def _streamed(graph: Graph, node: Node, timed: set[str]) -> StreamedNode:
             raise GraphError("its inputs have different numbers of rows")
         _check_constants(graph, node, out)
     except GraphError as error:
-        raise GraphError(
-            f"graph `{graph.name}` cannot be streamed: layer `{node.name}`: {error.message}",
+        raise StreamingError(
+            graph, f"layer `{node.name}`: {error.message}",
             hint="streaming needs valid padding and stride 1 along the input's first axis",
-        ) from error
+        ) from error  # fmt: skip
     if rows < graph.types[reads[0]].shape[1]:
         if out.shape[1] > 1:
             timed.update(node.outputs)

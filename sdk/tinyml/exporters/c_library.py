@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tinyml import __version__
 from tinyml.board import Isa
-from tinyml.compiler import Compiled, compile_graph
+from tinyml.compiler import Compiled, Windows, compile_graph
 from tinyml.errors import ProjectError
 from tinyml.exporters.known_answers import known_answer_test
 from tinyml.ir.graph import Graph
@@ -40,6 +40,7 @@ class Export:
     arena_bytes: int
     weight_bytes: int
     macs: int
+    windows: Windows | None  # with `stream`: what pushes make up
 
 
 def export_c(graph: Graph, isa: Isa, name: str, folder: Path, *, stream: bool = False) -> Export:
@@ -54,7 +55,8 @@ def export_c(graph: Graph, isa: Isa, name: str, folder: Path, *, stream: bool = 
     compiled = compile_graph(graph, isa, prefix=name, stream=stream)
     files = _relocated(compiled)
     files[f"{name}.h"] = _preface(compiled, stream) + files[f"{name}.h"]
-    files[f"{name}_test.c"] = known_answer_test(graph, name, frames_between=_frames_between(compiled, graph, stream))
+    between = compiled.windows.frames_between if compiled.windows else None
+    files[f"{name}_test.c"] = known_answer_test(graph, name, frames_between=between)
     files[MARKER] = _manifest(compiled, files, stream)
     with writing_folder(folder, MARKER) as partial:
         for path, text in files.items():
@@ -62,7 +64,7 @@ def export_c(graph: Graph, isa: Isa, name: str, folder: Path, *, stream: bool = 
             target.parent.mkdir(exist_ok=True)
             target.write_text(text, encoding="utf-8", newline="\n")
     return Export(folder, name, isa.name, tuple(sorted(files)), compiled.plan.arena_bytes, compiled.weight_bytes,
-                  compiled.macs)  # fmt: skip
+                  compiled.macs, compiled.windows)  # fmt: skip
 
 
 def _check_name(name: str) -> None:
@@ -91,14 +93,6 @@ def _files_of(marker: Path) -> set[str]:
         return {str(name) for name in json.loads(marker.read_text(encoding="utf-8"))["files"]}
     except (OSError, ValueError, KeyError, TypeError):
         return set()
-
-
-def _frames_between(compiled: Compiled, graph: Graph, stream: bool) -> int | None:
-    """How many frames lie between outputs: 1 where windows overlap, the window's length where they do not."""
-    if not stream:
-        return None
-    apart = f"#define {compiled.prefix.upper()}_WINDOWS_OVERLAP 0\n" in compiled.files[f"{compiled.prefix}.h"]
-    return graph.types[graph.inputs[0]].shape[1] if apart else 1
 
 
 def _relocated(compiled: Compiled) -> dict[str, str]:
