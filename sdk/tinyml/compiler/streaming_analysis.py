@@ -66,8 +66,9 @@ class Streaming:
 class Windows:
     """What follows one another in the pushes of a streamed network: inputs of `frames` frames.
 
-    Where they `overlap` every push after the first `frames` - 1 gives the output of the newest `frames` frames; elsewhere every
-    `frames` pushes are one input, and the last of them gives its output. `why_apart` says what forbids overlap.
+    Where they `overlap` every push after the first `frames` - 1 gives the output of the newest `frames` frames;
+    elsewhere every `frames` pushes are one input, and the last of them gives its output. `why_apart` says what forbids
+    overlap.
     """
 
     frames: int
