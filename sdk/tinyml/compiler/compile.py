@@ -8,7 +8,7 @@ from pathlib import Path
 
 import tinyml.ops  # noqa: F401  (registers the operators)
 from tinyml.board import Isa
-from tinyml.compiler.emit import LAYER_CODE_BYTES, Program, emit_files
+from tinyml.compiler.emit import Program, emit_files
 from tinyml.compiler.frame_graph import FrameGraph, frame_graph
 from tinyml.compiler.passes import (
     constant_channels,
@@ -29,6 +29,7 @@ from tinyml.ir.graph import Graph
 from tinyml.ir.op import GraphError
 from tinyml.ir.tensor import TensorType
 from tinyml.ir.verify import verify
+from tinyml.ops.cost_table import cost_table
 from tinyml.toolchain import CSources, write_sources
 
 Pass = Callable[[Graph], Graph]
@@ -42,7 +43,8 @@ PASSES: tuple[Pass, ...] = (
 class LayerInfo:
     """One emitted layer. `symbol` is its C function; cycles are estimates at zero wait states.
 
-    `code_bytes` counts the layer's own function and, at the first layer that uses it, the kernel they share.
+    `code_bytes` is estimated too: the layer's own function and parameters, and the functions that layers share at the
+    first one that needs them.
     """
 
     name: str
@@ -146,12 +148,21 @@ def compile_graph(graph: Graph, isa: Isa, *, prefix: str = "m", taps: bool = Fal
         graph = reorder(graph, isa)
         verify(graph)
         planned = schedule(graph, isa, keep_all=taps or canary, guard_bytes=guard_bytes)
+    compiled = compile_schedule(graph, isa, planned, prefix=prefix, frames=frames, guard_bytes=guard_bytes)
+    return replace(compiled, windows=windows)
+
+
+def compile_schedule(
+    graph: Graph, isa: Isa, planned: Schedule, *, prefix: str = "m", frames: FrameGraph | None = None,
+    guard_bytes: int = 0,
+) -> Compiled:  # fmt: skip
+    """The C of a verified graph under a schedule of its own."""
     program = Program.of(graph, planned, prefix, frames)
     return Compiled(
         graph.name, prefix, isa, tuple(graph.types[v] for v in graph.inputs),
         tuple(graph.types[v] for v in graph.outputs), planned.plan, _layer_infos(program), emit_files(program),
         {v: (p.offset, graph.types[v]) for v, p in program.places.items() if not p.rows}, guard_bytes,
-        _chain_infos(program), windows,
+        _chain_infos(program),
     )  # fmt: skip
 
 
@@ -177,21 +188,23 @@ def _chain_infos(program: Program) -> tuple[ChainInfo, ...]:
 
 
 def _layer_infos(program: Program) -> tuple[LayerInfo, ...]:
-    infos = []
+    infos, table = [], cost_table()
     seen: set[str] = set()
     steps: dict[str, int] = {}  # by layer, or by the chain that it belongs to
     for layer in program.layers:
         step = layer.chain.name if layer.chain else layer.node.name
         steps.setdefault(step, len(steps))
-        shared = layer.cost.code_bytes if layer.kernel not in seen else 0
-        seen.add(layer.kernel)
+        code = table.code(layer.variant.name)
+        shared = sum(size for name, size in code.functions.items() if name not in seen)
+        seen |= code.functions.keys()
         kind, cycles, calls = program.graph.types[layer.node.outputs[0]], layer.cost.cycles, 1
         if layer.chain is not None:
             cycles = layer.node.op.row_cycles(layer.variant, *program.graph.input_types(layer.node))
             calls = kind.shape[1]
+        own = code.layer_bytes if layer.chain is None else code.row_layer_bytes
         infos.append(LayerInfo(
             layer.node.name, layer.symbol, layer.node.op.ir_name, layer.variant.name, layer.cost.macs,
-            cycles, LAYER_CODE_BYTES + shared, layer.weight_bytes, program.places[layer.reads[0]].offset,
+            cycles, own + shared, layer.weight_bytes, program.places[layer.reads[0]].offset,
             program.places[layer.node.outputs[0]].offset, layer.variant.scratch_bytes,
             program.schedule.plan.bytes_used(steps[step]), step, calls,
         ))  # fmt: skip

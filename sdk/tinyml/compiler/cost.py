@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import tinyml.ops  # noqa: F401  (registers the operators)
 from tinyml.board import Isa
 from tinyml.compiler import memo
-from tinyml.compiler.emit import LAYER_CODE_BYTES
 from tinyml.compiler.schedule import reorder, schedule
 from tinyml.ir.graph import Graph
 
@@ -32,9 +31,7 @@ def network_cost(graph: Graph, isa: Isa) -> NetworkCost:
     planned = schedule(reorder(graph, isa), isa, rows=False)
     chosen, plan = planned.variants, planned.plan
     costs = [(v := chosen[n.name], memo.options(n.op, isa, graph.input_types(n)).costs[v]) for n in graph.nodes]
-    kernels = {variant.name: cost.code_bytes for variant, cost in costs}
-    calls = sum(LAYER_CODE_BYTES for variant, _ in costs if variant.kernel_file)
     return NetworkCost(
         sum(c.macs for _, c in costs), sum(c.cycles for _, c in costs), plan.arena_bytes,
-        sum(kernels.values()) + calls, sum(c.weight_bytes for _, c in costs),
+        planned.code_bytes, sum(c.weight_bytes for _, c in costs),
     )  # fmt: skip

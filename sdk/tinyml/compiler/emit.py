@@ -20,7 +20,6 @@ from tinyml.ir.tensor import TensorType
 
 KERNEL_DIRS = (Path(tinyml.ops.__file__).parent, Path(tinyml.ir.__file__).parent, Path(__file__).parent)
 _INCLUDE = re.compile(r'^#include "([^"]+)"', re.MULTILINE)
-LAYER_CODE_BYTES = 40  # a layer's own function: a few loads of literals and one call
 
 
 @dataclass(frozen=True)

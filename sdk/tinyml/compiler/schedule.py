@@ -10,8 +10,10 @@ from tinyml.compiler import memo
 from tinyml.compiler.order import best_order, with_order
 from tinyml.compiler.plan import ARENA_ALIGN, Plan, Step, bytes_needed, plan_memory
 from tinyml.compiler.row_streaming import MOST_STAGES, ChainGain, RowChain, by_rows, linear_runs, row_chain
+from tinyml.compiler.share_kernels import Budget, LayerChoices, share_kernels
 from tinyml.ir.graph import Graph, Node
 from tinyml.ir.op import GraphError, Overlap, Variant
+from tinyml.ops.cost_table import cost_table
 
 COUNTS = "rows_counted"
 """The state of a chain that is pushed."""
@@ -36,18 +38,42 @@ class Schedule:
         """The chain that a node belongs to."""
         return next((c for c in self.chains if node in c.nodes), None)
 
+    @property
+    def code_bytes(self) -> int:
+        """Estimated bytes of the network's functions and parameters, packed constants not among them."""
+        kernels = {v.name for v in self.variants.values() if v.kernel_file}
+        return round(self.code_beside + cost_table().code_bytes(kernels))
+
+    @property
+    def code_beside(self) -> float:
+        """The part of `code_bytes` that is no kernel: layers' own functions and what calls them."""
+        table, chained = cost_table(), {name for chain in self.chains for name in chain.nodes}
+        codes = {n: table.code(v.name) for n, v in self.variants.items() if v.kernel_file}
+        layers = sum(c.row_layer_bytes if n in chained else c.layer_bytes for n, c in codes.items())
+        return layers + table.frame.bytes_of(len(codes) - len(chained), [len(c.stages) for c in self.chains])
+
 
 def schedule(
-    graph: Graph, isa: Isa, *, keep_all: bool = False, guard_bytes: int = 0, rows: bool = True
+    graph: Graph, isa: Isa, *, keep_all: bool = False, guard_bytes: int = 0, rows: bool = True,
+    budget: Budget = Budget(),
 ) -> Schedule:
     """The schedule of `graph`. Constants are read only to leave out variants that cannot hold them.
 
     Every node gets its fastest variant, unless one with less scratch that is nearly as fast makes the whole arena
-    smaller. With `rows`, chains of layers run row by row where that lowers the peak enough for what it costs.
+    smaller. With `rows`, chains of layers run row by row where that lowers the peak enough for what it costs. Kernels
+    that cost more code than they save cycles give their layers to others; a `budget` says what to spare. With
+    `keep_all` every layer keeps the kernel that was made for it.
     """
     search = _Search.of(graph, isa, keep_all, guard_bytes)
     best = search.fastest_that_fits()
-    return search.with_chains(best) if rows and not keep_all else best
+    if keep_all:
+        return best
+    return search.with_shared_kernels(search.with_chains(best) if rows else best, budget)
+
+
+def fixed_schedule(graph: Graph, isa: Isa, variants: Mapping[str, Variant], *, guard_bytes: int = 0) -> Schedule:
+    """The schedule that runs every node with the variant named for it, and keeps every value."""
+    return _Search.of(graph, isa, True, guard_bytes).planned(variants)
 
 
 def push_schedule(graph: Graph, isa: Isa) -> Schedule:
@@ -70,7 +96,8 @@ def push_schedule(graph: Graph, isa: Isa) -> Schedule:
     for end in range(1, min(len(run), MOST_STAGES) + 1):
         variants = dict(base.variants) | {n.name: search._for_rows(n) for n in run[:end]}
         trials.append(search.planned(variants, (row_chain(graph, run[:end], variants, pushed=True),)))
-    return search.smallest(trials, base)
+    best = search.smallest(trials, base)
+    return search.with_shared_kernels(best, Budget())
 
 
 def reorder(graph: Graph, isa: Isa) -> Graph:
@@ -88,13 +115,20 @@ def _allowed(graph: Graph, node: Node, known: memo.Options) -> tuple[Variant, ..
     if admits is None or any(c.data is None for c in graph.constants(node)):
         return known.variants
     kinds, constants = graph.input_types(node), graph.constants(node)
-    return tuple(v for v in known.variants if admits(v, kinds, *constants))
+    found = tuple(v for v in known.variants if admits(v, kinds, *constants))
+    return known.variants if len(found) == len(known.variants) else found
+
+
+def _useful(known: memo.Options, allowed: tuple[Variant, ...]) -> tuple[Variant, ...]:
+    if allowed is known.variants:
+        return known.useful
+    return memo.useful(allowed, known.costs, known.overlaps, known.row_cycles)
 
 
 @dataclass
 class _Search:
     graph: Graph
-    options: Mapping[str, tuple[Variant, ...]]
+    allowed: Mapping[str, tuple[Variant, ...]]
     known: Mapping[str, memo.Options]
     keep_all: bool
     guard_bytes: int
@@ -102,14 +136,14 @@ class _Search:
     @classmethod
     def of(cls, graph: Graph, isa: Isa, keep_all: bool = False, guard_bytes: int = 0) -> _Search:
         known = {node.name: memo.options(node.op, isa, graph.input_types(node)) for node in graph.nodes}
-        options = {node.name: _allowed(graph, node, known[node.name]) for node in graph.nodes}
-        return cls(graph, options, known, keep_all, guard_bytes)
+        allowed = {node.name: _allowed(graph, node, known[node.name]) for node in graph.nodes}
+        return cls(graph, allowed, known, keep_all, guard_bytes)
 
     def __post_init__(self) -> None:
         graph = self.graph
         self.nodes = {node.name: node for node in graph.nodes}
-        self.types = {node.name: graph.input_types(node) for node in graph.nodes}
-        self.cycles = {(n, v): cost.cycles for n, known in self.known.items() for v, cost in known.costs.items()}
+        self.options = {n: _useful(known, self.allowed[n]) for n, known in self.known.items()}
+        self.cycles = {(n, v): self.known[n].costs[v].cycles for n, found in self.options.items() for v in found}
         self.fast = {n: min(variants, key=lambda v: self.cycles[n, v]) for n, variants in self.options.items()}
         self.buffers = _buffers(graph, self.fast)
         self.sizes = {b: graph.types[b].size_bytes for b in set(self.buffers.values())}
@@ -203,11 +237,12 @@ class _Search:
 
     def _row_cycles(self, name: str, variant: Variant) -> int:
         """Cycles of a whole tensor that is computed one row a call."""
-        return self.nodes[name].op.row_cycles(variant, *self.types[name])
+        return self.known[name].row_cycles[variant]
 
     def total_cycles(self, s: Schedule) -> int:
         chained = {name for chain in s.chains for name in chain.nodes}
-        return sum(self._row_cycles(n, v) if n in chained else self.cycles[n, v] for n, v in s.variants.items())
+        return sum(self._row_cycles(n, v) if n in chained else self.known[n].costs[v].cycles
+                   for n, v in s.variants.items())  # fmt: skip
 
     def _may_be_worth(self, variants: Mapping[str, Variant], chains: tuple[RowChain, ...], best: Schedule) -> bool:
         needed = max(self.needs(variants, chains).values())
@@ -217,6 +252,37 @@ class _Search:
         saved = 1 - trial.plan.arena_bytes / best.plan.arena_bytes
         added = self.total_cycles(trial) / self.total_cycles(best) - 1
         return saved > 0.02 and saved > _WORTH * added
+
+
+    def with_shared_kernels(self, best: Schedule, budget: Budget) -> Schedule:
+        """Layers given to fewer kernels where that is worth it, within the arena that `best` needs."""
+        layers = self._layer_choices(best)
+        changed = share_kernels(layers, cost_table(), best.code_beside, budget)
+        if not changed:
+            return best
+        variants = dict(best.variants) | changed
+        chains = tuple(row_chain(self.graph, [self.nodes[n] for n in c.nodes], variants, pushed=c.pushed)
+                       for c in best.chains)  # fmt: skip
+        if all(self._uses_memory_like(n, v, best.variants[n]) for n, v in changed.items()):
+            return replace(best, variants=variants, chains=chains)
+        shared = replace(self.planned(variants, chains), gains=best.gains)
+        return shared if shared.plan.arena_bytes <= best.plan.arena_bytes else best
+
+    def _uses_memory_like(self, name: str, a: Variant, b: Variant) -> bool:
+        return a.scratch_bytes == b.scratch_bytes and self.known[name].overlaps[a] == self.known[name].overlaps[b]
+
+    def _layer_choices(self, best: Schedule) -> dict[str, LayerChoices]:
+        """What each layer may run that needs no more memory than it has."""
+        needs = self.needs(best.variants, best.chains)
+        peak, found = max(needs.values(), default=0), {}
+        rows = {n: max(s.variant.scratch_bytes for s in c.stages) for c in best.chains for n in c.nodes}
+        for name, now in best.variants.items():
+            if now.kernel_file:
+                room = rows[name] if name in rows else now.scratch_bytes + peak - needs[name]
+                choices = self.known[name].choices(now, room, name in rows)
+                allowed = self.allowed[name]
+                found[name] = choices if allowed is self.known[name].variants else choices.among(allowed)
+        return found
 
 
 def _buffers(graph: Graph, chosen: Mapping[str, Variant]) -> dict[str, str]:

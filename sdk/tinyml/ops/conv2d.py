@@ -16,7 +16,6 @@ from tinyml.ir.requantize_scaled import needs_negative_fix
 from tinyml.ir.tensor import Const, QuantParams, TensorType
 from tinyml.ops import golden, scaling, timing
 from tinyml.ops.gemm_packing import (
-    SHORT_MACS,
     StreamConstants,
     gemm_stream,
     gemm_stream_bytes,
@@ -24,6 +23,7 @@ from tinyml.ops.gemm_packing import (
     scalable,
     stream_constants,
 )  # fmt: skip
+from tinyml.ops.kernel_endings import kernel_endings
 from tinyml.ops.window import Window
 
 Types = tuple[TensorType, ...]
@@ -92,19 +92,17 @@ class Conv2d:
         if not isa.dsp or w.dilation_w != 1 or w.kernel_h > _MOST_ROWS or w.kernel_w > 255 or not self._scalable(x):
             return (portable,)
         signed = needs_negative_fix(self.rounding, scale.shift, self.act_min, self.out.zero_point)
-        ending = "_signed" * signed + "_clamped" * ((self.act_min, self.act_max) != (-128, 127))
-        found = [portable]
-        if w.is_pointwise or w.is_one_window:
-            short = "_short" * (w.taps * w.out_c < SHORT_MACS)
-            found.append(Variant(f"conv2d_pixels_s8_dsp{short}{ending}", DSP))
+        endings = kernel_endings(self.rounding, signed, (self.act_min, self.act_max) != (-128, 127))
+        shapes = []
         if w.out_c > 1 and w.is_pointwise:
-            scratch_bytes = 8 * groups_of(w.taps) * _pixels_together(w)
-            found.append(Variant(f"conv2d_1x1_s8_dsp{ending}", DSP, scratch_bytes))
+            shapes.append(("conv2d_1x1_s8_dsp", 8 * groups_of(w.taps) * _pixels_together(w)))
         elif w.out_c > 1:
             run, columns = w.kernel_w * w.in_c, w.in_c % 4 == 0
             shape = "_columns" * columns + f"_run{run}" * (run < _SHORT_RUN and not columns)
-            found.append(Variant(f"conv2d{shape}_s8_dsp{ending}", DSP, 24 * groups_of(w.taps)))
-        return tuple(reversed(found))
+            shapes.append((f"conv2d{shape}_s8_dsp", 24 * groups_of(w.taps)))
+        if w.is_pointwise or w.is_one_window:
+            shapes += [("conv2d_pixels_s8_dsp", 0), ("conv2d_pixels_s8_dsp_short", 0)]
+        return (*(Variant(name + end, DSP, scratch) for name, scratch in shapes for end in endings), portable)
 
     def _scalable(self, x: tuple[TensorType, ...]) -> bool:
         """Whether the SIMD kernels can requantise to this output, if the weights allow it."""
@@ -126,8 +124,8 @@ class Conv2d:
         macs = w.out_pixels * w.out_c * w.taps
         if v.kernel_file == PORTABLE:
             return Cost(macs, timing.conv2d_portable(w), 400, x[1].size_bytes + 12 * w.out_c, 0)
-        cycles = timing.conv2d_pixels(w) if "pixels" in v.name else timing.conv2d_simd(w)
-        cycles += timing.clamp_cycles(w.out_pixels * w.out_c, self.act_min, self.act_max)
+        cycles = timing.conv2d_pixels(w, "short" in v.name) if "pixels" in v.name else timing.conv2d_simd(w)
+        cycles += timing.clamp_cycles(w.out_pixels * w.out_c, "clamped" in v.name)
         return Cost(macs, cycles, 1200, gemm_stream_bytes(w.out_c, w.taps, _together(v)), v.scratch_bytes)
 
     def overlap(self, v: Variant, *x: TensorType) -> tuple[Overlap | None, ...]:

@@ -28,6 +28,13 @@ DOT = "depthwise_dot.h"
 _MOST = 2**16 - 1  # bytes of a row that the kernels' uint16 holds
 
 
+def _banded(name: str, file: str, p: Planes, w: Window) -> list[Variant]:
+    """A kernel's variants: one for each height of the planes; turned only where that gives longer rows."""
+    if not p.fits or (p.turned and p.out_columns <= w.out_w):
+        return []
+    return [Variant(name, file, b.scratch_bytes, tile=(int(b.turned), b.band)) for b in p.bands()]
+
+
 @operator("depthwise_conv2d")
 @dataclass(frozen=True)
 class DepthwiseConv2d:
@@ -78,22 +85,23 @@ class DepthwiseConv2d:
             return (portable,)
         if not scale.fits_shifts or w.stride_h > 255:
             return (portable,)
+        # Rounding negative results away from zero does no harm where none of them can be seen.
+        also_signed = scale.rounding == "double" and self.act_min >= self.out.zero_point
+        fixes = (True,) if signed else (False, True) if also_signed else (False,)
         found: list[Variant] = []
         if w.is_one_window and w.in_c % 4 == 0:
-            found.append(Variant(f"depthwise_dot_s8_dsp{'_signed' * signed}_{scale.rounding}", DOT))
+            found += [Variant(f"depthwise_dot_s8_dsp{'_signed' * fix}_{scale.rounding}", DOT) for fix in fixes]
         for turned in (False, True):
-            p = Planes.of(w, turned, signed or (w.kernel_h, w.kernel_w) != (3, 3), 1)
-            if p.fits and (not turned or p.out_columns > w.out_w):
-                found += [self._planar(band, scale, signed) for band in p.bands()]
+            if not signed and (w.kernel_h, w.kernel_w) == (3, 3):
+                p = Planes.of(w, turned, False, 1)
+                for kind in ("fixed",) * scale.fits_fixed + ("shifts",):
+                    name = f"depthwise3x3s{p.stride_columns}_s8_dsp_{kind}_{scale.rounding}"
+                    found += _banded(name, DSP, p, w)
+            p = Planes.of(w, turned, True, 1)
+            for fix in fixes:
+                size = f"{p.filter_columns}s{p.stride_columns}"
+                found += _banded(f"depthwise_wide{size}_s8_dsp{'_signed' * fix}_{scale.rounding}", WIDE, p, w)
         return (*found, portable)
-
-    def _planar(self, p: Planes, scale: Scale, signed: bool) -> Variant:
-        size = f"{p.filter_columns}s{p.stride_columns}"
-        if p.wide:
-            name, file = f"depthwise_wide{size}_s8_dsp{'_signed' * signed}_{scale.rounding}", WIDE
-        else:
-            name, file = f"depthwise3x{size}_s8_dsp_{'fixed' if scale.fits_fixed else 'shifts'}_{scale.rounding}", DSP
-        return Variant(name, file, p.scratch_bytes, tile=(int(p.turned), p.band))
 
     def _planes(self, v: Variant, types: Types) -> Planes:
         return Planes.of(self.window(*types[:2]), bool(v.tile[0]), v.kernel_file == WIDE, v.tile[1])
@@ -124,7 +132,7 @@ class DepthwiseConv2d:
             return Cost(macs, timing.depthwise_dot(taps, w.out_c), 280, w.out_c // 4 * (36 + 8 * ((taps + 1) // 2)), 0)
         p = self._planes(v, x)
         cycles = self._cycles(v, p, w.out_c)
-        cycles += timing.clamp_cycles(w.out_pixels * w.out_c, self.act_min, self.act_max)
+        cycles += timing.clamp_cycles(w.out_pixels * w.out_c, (self.act_min, self.act_max) != (-128, 127))
         return Cost(macs, cycles, 1100, w.out_c * stream_words(p.taps) * 4, v.scratch_bytes)
 
     def _cycles(self, v: Variant, p: Planes, channels: int, by_rows: bool = False) -> int:
@@ -188,7 +196,7 @@ class DepthwiseConv2d:
         """Every row fills the planes anew."""
         w = self.window(x[0], x[1])
         cycles = self._cycles(v, replace(self._planes(v, x), band=1), w.out_c, by_rows=True)
-        return cycles + timing.clamp_cycles(w.out_pixels * w.out_c, self.act_min, self.act_max)
+        return cycles + timing.clamp_cycles(w.out_pixels * w.out_c, (self.act_min, self.act_max) != (-128, 127))
 
     def params_c(self, v: Variant, types: Types, in_ring: int, consts: tuple[str, ...]) -> tuple[str, str]:
         """(C type, initialiser) of the SIMD kernels' parameters; `in_ring` rows are in the input's buffer."""

@@ -15,7 +15,6 @@ from tinyml.ir.requantize_scaled import needs_negative_fix
 from tinyml.ir.tensor import Const, QuantParams, TensorType
 from tinyml.ops import golden, scaling, timing
 from tinyml.ops.gemm_packing import (
-    SHORT_MACS,
     StreamConstants,
     gemm_stream,
     gemm_stream_bytes,
@@ -23,6 +22,7 @@ from tinyml.ops.gemm_packing import (
     scalable,
     stream_constants,
 )  # fmt: skip
+from tinyml.ops.kernel_endings import kernel_endings
 
 Types = tuple[TensorType, ...]
 PORTABLE = "fully_connected_s8.h"
@@ -65,10 +65,11 @@ class FullyConnected:
         if not isa.dsp or not scalable(scale, self.rounding, self.out.zero_point) or max(x[1].shape) > 2**15 - 1:
             return (portable,)
         signed = needs_negative_fix(self.rounding, scale.shift, self.act_min, self.out.zero_point)
-        ending = "_signed" * signed + "_clamped" * ((self.act_min, self.act_max) != (-128, 127))
-        tensor = "_tensor" * (len(x[1].quant.scales) == 1 and not signed)
-        short = "_short" * (x[1].elements < SHORT_MACS)
-        return (Variant(f"fully_connected_s8_dsp{tensor}{short}{ending}", DSP), portable)
+        endings = kernel_endings(self.rounding, signed, (self.act_min, self.act_max) != (-128, 127))
+        tensor = len(x[1].quant.scales) == 1 and not signed
+        names = [f"{scales}{short}{end}" for scales in ("_tensor",) * tensor + ("",) for short in ("", "_short")
+                 for end in endings if not (scales and "signed" in end)]  # fmt: skip
+        return (*(Variant(f"fully_connected_s8_dsp{name}", DSP) for name in names), portable)
 
     def _constants(self, types: Types, weights: Const, bias: Const) -> StreamConstants | None:
         scale = scaling.multipliers(types[0], types[1], self.out, types[1].shape[0], self.rounding)
@@ -84,7 +85,8 @@ class FullyConnected:
         if v.kernel_file == PORTABLE:
             cycles = timing.fully_connected_portable(inputs, outputs)
             return Cost(x[1].elements, cycles, 200, x[1].size_bytes + 12 * outputs, 0)
-        cycles = timing.gemm_quads(inputs, outputs) + timing.clamp_cycles(outputs, self.act_min, self.act_max)
+        cycles = timing.gemm_quads(inputs, outputs, "short" in v.name)
+        cycles += timing.clamp_cycles(outputs, "clamped" in v.name)
         return Cost(x[1].elements, cycles, 900, gemm_stream_bytes(outputs, inputs, 4, scales="tensor" not in v.name), 0)
 
     def overlap(self, v: Variant, *x: TensorType) -> tuple[Overlap | None, ...]:

@@ -29,10 +29,6 @@ SCALE_BITS = 8
 _RIGHT_MASK = 31
 
 
-SHORT_MACS = 4096
-"""Layers that multiply less for one pixel take the short kernel: its code is 480 bytes smaller."""
-
-
 def groups_of(taps: int) -> int:
     """Groups of four taps, the last one filled up."""
     return -(-taps // 4)

@@ -21,19 +21,19 @@ def _up(value: int, divisor: int) -> int:
     return -(-value // divisor)
 
 
-def clamp_cycles(outputs: int, low: int, high: int) -> int:
+def clamp_cycles(outputs: int, clamped: bool) -> int:
     """What the SIMD kernels add for an activation range that saturation alone does not give."""
-    return 0 if (low, high) == (-128, 127) else _CLAMP * outputs
+    return _CLAMP * outputs * clamped
 
 
-def gemm_quads(taps: int, channels: int) -> int:
-    """One pixel, four channels at a time."""
+def gemm_quads(taps: int, channels: int, short: bool) -> int:
+    """One pixel, four channels at a time; rounds of 8 groups, of 2 if `short`."""
     groups = _up(taps, 4)
-    return int(60 + _up(channels, 4) * (63 + 21 * groups + 6 * _up(groups, 8)))
+    return int(60 + _up(channels, 4) * (63 + 21 * groups + 6 * _up(groups, 2 if short else 8)))
 
 
-def conv2d_pixels(w: Window) -> int:
-    return w.out_pixels * (20 + gemm_quads(w.taps, w.out_c))
+def conv2d_pixels(w: Window, short: bool) -> int:
+    return w.out_pixels * (20 + gemm_quads(w.taps, w.out_c, short))
 
 
 def conv2d_simd(w: Window) -> int:

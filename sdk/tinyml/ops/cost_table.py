@@ -1,0 +1,74 @@
+"""What was measured: cycles of the parts of kernels, bytes of functions. `make cost-table` writes cost_table.toml."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+FILE = Path(__file__).with_name("cost_table.toml")
+_GUESS_LAYER, _GUESS_KERNEL = 80, 600
+
+
+@dataclass(frozen=True)
+class VariantCode:
+    """Bytes of one variant on a Cortex-M4: `functions` are shared by name with other variants, `layer_bytes` is what
+    every layer has of its own, `row_layer_bytes` the same where layers run row by row (0 where they cannot)."""
+
+    layer_bytes: int
+    row_layer_bytes: int
+    functions: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class FrameCode:
+    """Bytes of a network beside its layers: once, for every call in the invoke function, for every chain of layers that
+    run row by row (what all of them share is `rows_bytes`) and for every stage of a chain."""
+
+    network_bytes: float
+    call_bytes: float
+    rows_bytes: float
+    chain_bytes: float
+    stage_bytes: float
+
+    def bytes_of(self, calls: int, chains: Sequence[int]) -> float:
+        """For layers called on their own, and chains by their numbers of stages."""
+        rows = self.rows_bytes * bool(chains) + self.stage_bytes * sum(chains)
+        return self.network_bytes + self.call_bytes * (calls + len(chains)) + self.chain_bytes * len(chains) + rows
+
+
+@dataclass(frozen=True)
+class CostTable:
+    """`cycles` are coefficients: by family of kernels, cycles of each part."""
+
+    variants: Mapping[str, VariantCode]
+    frame: FrameCode
+    cycles: Mapping[str, Mapping[str, float]]
+
+    def code(self, variant: str) -> VariantCode:
+        """Of a variant by name; of one that was never measured, a guess on the high side."""
+        found = self.variants.get(variant)
+        return found or VariantCode(_GUESS_LAYER, _GUESS_LAYER, {variant: _GUESS_KERNEL})
+
+    def code_bytes(self, variants: Iterable[str]) -> int:
+        """Bytes of all functions that these variants need."""
+        functions: dict[str, int] = {}
+        for name in variants:
+            functions |= self.code(name).functions
+        return sum(functions.values())
+
+
+@cache
+def cost_table() -> CostTable:
+    """The table of this package."""
+    with FILE.open("rb") as file:
+        table = tomllib.load(file)
+    sizes = table["functions"]
+    variants = {
+        name: VariantCode(entry["layer"], entry.get("row_layer", 0), {part: sizes[part] for part in entry["functions"]})
+        for name, entry in table["variants"].items()
+    }
+    cycles = {name: entry["cycles"] for name, entry in table.get("families", {}).items()}
+    return CostTable(variants, FrameCode(**table["frame"]), cycles)
