@@ -18,7 +18,7 @@ from tinyml.bench.machine import NetworkMachine
 from tinyml.bench.streaming import measure_push
 from tinyml.board import load_board
 from tinyml.compiler import compile_graph
-from tinyml.errors import MissingToolError, OverBudgetError
+from tinyml.errors import MissingToolError, OverBudgetError, ProjectError
 from tinyml.ir.graph import Graph
 
 BOARD = load_board("nrf52840")
@@ -43,7 +43,9 @@ def test_a_tiny_network_is_measured_and_exact(tmp_path: Path, compiler: str, run
     layers = sum(layer.cycles for layer in result.layers)
     assert 0 < layers < result.cycles < layers + 60 * len(result.layers) + 100
     assert result.flash_bytes == result.code_bytes + result.weight_bytes
-    assert result.weight_bytes == sum(layer.weight_bytes for layer in result.layers)
+    # A compiler may see that all values of a small array are equal, and need no array.
+    packed = sum(layer.weight_bytes for layer in result.layers)
+    assert 0.95 * packed < result.weight_bytes <= packed
     assert 0 < sum(layer.code_bytes for layer in result.layers) <= result.code_bytes
     gaps = result.ram_bytes - result.arena_bytes - result.stack_bytes
     assert 0 <= gaps < 32  # the generated C has no variables; what is left is alignment
@@ -62,6 +64,12 @@ def test_a_network_that_does_not_fit_says_so(tmp_path: Path) -> None:
     graph = ds_cnn(7, shape=(600, 600), channels=16)
     with pytest.raises(OverBudgetError, match="does not fit `nrf52840`"):
         measure(graph, BOARD, tmp_path, inputs=[])
+
+
+def test_a_board_that_is_not_virtual_is_refused_before_anything_is_built(tmp_path: Path) -> None:
+    with pytest.raises(ProjectError, match="there is no virtual board for `host`"):
+        measure(ds_cnn(7), load_board("host"), tmp_path, inputs=[])
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_pushed_frame_is_exact_and_cheaper_than_a_window(tmp_path: Path) -> None:

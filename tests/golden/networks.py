@@ -62,6 +62,22 @@ def ds_cnn(
     return net.classify(x, classes)
 
 
+def image_network() -> Graph:
+    """Large tensors at the start, small ones behind them."""
+    net = NetworkBuilder("image", 6)
+    x = net.conv(net.input((1, 32, 32, 3)), 16, (3, 3), (1, 1), (1, 1, 1, 1))
+    x = net.conv(net.depthwise(x, stride=(2, 2)), 8)
+    x = net.conv(net.depthwise(x, stride=(2, 2)), 8)
+    return net.classify(x, 4)
+
+
+def frames_network() -> Graph:
+    """Valid and of stride 1 in time."""
+    net = NetworkBuilder("frames", 4)
+    x = net.depthwise(net.conv(net.input((1, 9, 1, 6)), 8, (3, 1)), (4, 1), padding=(0, 0, 0, 0))
+    return net.classify(x, 3)
+
+
 def random_input(graph: Graph, seed: int = 0, batch: int = 1) -> np.ndarray:
     """int8 input of `graph`, uniform over the whole range."""
     shape = graph.types[graph.inputs[0]].shape

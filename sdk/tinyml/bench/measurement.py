@@ -15,6 +15,7 @@ from tinyml.board import Board
 from tinyml.compiler import ChainInfo, Compiled, LayerInfo, compile_graph
 from tinyml.ir.graph import Graph
 from tinyml.ir.interpret import interpret
+from tinyml.sim import check_virtual
 
 SCHEMA = 2
 
@@ -91,6 +92,7 @@ def measure(
     Raises: GraphError, OverBudgetError when the network does not fit, DeviceError when it fails on the board,
     ProjectError with the compiler's messages, MissingToolError.
     """
+    check_virtual(board)
     compiled = compile_graph(graph, board.isa, prefix="m")
     image = build_image(compiled, board, compiler, out_dir, optimise=optimise)
     machine = NetworkMachine(board, image.elf, [layer.symbol for layer in compiled.layers])

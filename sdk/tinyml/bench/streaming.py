@@ -13,6 +13,7 @@ from tinyml.board import Board
 from tinyml.compiler import compile_graph
 from tinyml.ir.graph import Graph
 from tinyml.ir.interpret import interpret
+from tinyml.sim import check_virtual
 
 EXTRA = 4
 """Frames that are pushed after the first full window; the last of them is the one that is measured."""
@@ -26,6 +27,7 @@ def measure_push(
     `exact` also says that a push tells truly whether its output is valid. Raises: as `measurement.measure`, GraphError
     when the network cannot run frame by frame.
     """
+    check_virtual(board)
     compiled = compile_graph(graph, board.isa, prefix="m", stream=True)
     image = build_image(compiled, board, compiler, out_dir, optimise=optimise, stream=True)
     machine = NetworkMachine(board, image.elf, [layer.symbol for layer in compiled.layers])

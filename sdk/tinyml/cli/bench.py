@@ -46,6 +46,9 @@ def command(
             raise UsageError(f"`{value}` is unknown here", hint=f"one of: {', '.join(k for k in known if k)}")
     if picture is not None and picture.suffix not in PICTURES:
         raise UsageError(f"`{picture}` is neither .png nor .svg")
+    if model is None and not (project / "tinyml.toml").exists():
+        raise ProjectError("there is no MODEL, and `" + str(project.resolve()) + "` holds no tinyml.toml",
+                           hint="name a model, `tinyml bench model.tflite`, or change into a project")  # fmt: skip
     limit_ms = None
     with tempfile.TemporaryDirectory() as scratch:
         if model is None:
@@ -68,14 +71,14 @@ def command(
     if json:
         print_json(result.summary())
     else:
-        _show(result)
+        _show(result, chosen)
         if canary:
             out.print("Canary: no layer touched memory that is not its own, on the host and on the board")
     if not result.exact:
         raise ProjectError("the board's output differs from the integer reference", hint="please report this model")
 
 
-def _show(result) -> None:  # noqa: ANN001 (typing it would import the simulator at start-up)
+def _show(result, board) -> None:  # noqa: ANN001 (typing it would import the simulator at start-up)
     rows = [
         [x.name, x.op, x.variant, x.macs, x.cycles, f"{x.cycles_per_mac:.2f}" if x.macs else "", x.ram_bytes,
          x.flash_bytes] for x in result.layers
@@ -87,7 +90,9 @@ def _show(result) -> None:  # noqa: ANN001 (typing it would import the simulator
     out.print(f"{result.model} on {result.board} ({result.compiler} -{result.optimise}): {exact} on {result.runs} "
               f"inputs; {result.cycles:,} cycles, {result.macs:,} MACs")  # fmt: skip
     limit = result.latency_limit_ms
-    out.print(f"Time:  {result.ms:.1f} ms" + (f" of {limit:g} ms, the project's limit" if limit else ""))
+    out.print(f"Time:  {result.ms:.1f} ms at {board.cpu_hz / 1e6:g} MHz, times {board.time_factor:g} for what the "
+              "cycles leave out (flash wait states)"
+              + (f"; the project's limit is {limit:g} ms" if limit else ""))  # fmt: skip
     out.print(usage_bar("RAM:", result.ram_bytes, result.board_ram_bytes)
               + f": arena {result.arena_bytes:,}, stack {result.stack_bytes:,}")  # fmt: skip
     out.print(usage_bar("Flash:", result.flash_bytes, result.board_flash_bytes)

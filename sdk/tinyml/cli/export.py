@@ -22,7 +22,9 @@ def command(
     format: Annotated[str, typer.Option(help=f"One of: {', '.join(FORMATS)}.")] = "c",
     isa: Annotated[str, typer.Option(help=f"Whose kernels: {', '.join(CORES)}.")] = "armv7e-m",
     name: Annotated[str, typer.Option(help="What files, macros and global symbols start with.")] = "m",
-    stream: Annotated[bool, typer.Option("--stream", help="Also take frames (or rows) one by one.")] = False,
+    stream: Annotated[
+        bool, typer.Option("--stream", help="Take frames (or rows) one by one instead of whole inputs.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Write C that any project can add: no library, no heap, the same bytes on every core."""
@@ -32,6 +34,8 @@ def command(
 
     if format not in FORMATS:
         raise UsageError(f"there is no format `{format}`", hint=f"known here: {', '.join(FORMATS)}")
+    if isa not in CORES:
+        raise UsageError(f"there is no instruction set `{isa}`", hint=f"known here: {', '.join(CORES)}")
     done = export_c(load_model(model), named_isa(isa), name, folder, stream=stream)
     if json:
         print_json(done)
@@ -51,5 +55,5 @@ def _pushes(windows, name: str) -> str:  # noqa: ANN001 (typing it would import 
     if windows.overlap:
         return (f"windows overlap: from push {frames} on, every {name}_push of a frame of {size} bytes gives the output "
                 f"of the newest {frames} frames")  # fmt: skip
-    return (f"windows do not overlap ({windows.why_apart}): {frames} pushes of {size} bytes are one input; the last of "
-            f"them gives its output, and the next {name}_push begins another input")  # fmt: skip
+    return (f"windows do not overlap ({windows.why_apart}): {frames} pushes of {size} bytes are one input; the last "
+            f"of them gives its output, and the next {name}_push begins another input")  # fmt: skip

@@ -61,7 +61,7 @@ def report_defect() -> NoReturn:
     """Say that it is our fault, with what is needed to report it. Called while the exception is handled."""
     traceback.print_exc()
     log.print("[bold red]error:[/] this is a defect of tinyml, not of your project")
-    log.print("\n[bold cyan]hint:[/] please report it with the lines above and your tinyml.toml")
+    log.print("\n[bold cyan]hint:[/] please report it with the lines above and your tinyml.toml or model")
     sys.exit(INTERNAL_ERROR)
 
 

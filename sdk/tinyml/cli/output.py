@@ -16,21 +16,22 @@ from rich.table import Table
 
 from tinyml.errors import TinymlError
 
-log = Console(stderr=True, highlight=False)
-# A pipe has no width: lines and tables are not folded there, so that other programs can read them.
+# Lines are not folded, so that commands in them can be copied and other programs can read them; a terminal folds them
+# itself. A pipe has no width: tables are not cut there.
+log = Console(stderr=True, highlight=False, soft_wrap=True)
 out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 200)
 
 
 def print_error(error: TinymlError) -> None:
     """One clear error: what, details, and after a blank line what to do."""
     log.print("[bold red]error:[/] ", end="")
-    log.print(error.message, markup=False, soft_wrap=True)
+    log.print(error.message, markup=False)
     for line in error.details:
-        log.print(f"  {line}", markup=False, soft_wrap=True)
+        log.print(f"  {line}", markup=False)
     if error.hint:
         log.print()
         log.print("[bold cyan]hint:[/] ", end="")
-        log.print(error.hint, markup=False, soft_wrap=True)
+        log.print(error.hint, markup=False)
 
 
 def print_json(value: Any) -> None:

@@ -39,7 +39,8 @@ def operators_in(path: Path | str) -> list[OperatorUse]:
 def _uses(path: Path) -> Iterator[tuple[str, str]]:
     suffix = path.suffix.lower()
     if suffix not in OPERATOR_TABLE:
-        raise ModelError(f"`{path}` is neither a .tflite nor an .onnx file", hint="name the file by its format")
+        hint = f"it is imported already: `tinyml bench {path}`" if suffix == ".tir" else "name the file by its format"
+        raise ModelError(f"`{path}` is neither a .tflite nor an .onnx file", hint=hint)
     if suffix == ".tflite":
         return operators_of(read_file(path))
     statuses = OPERATOR_TABLE[suffix]

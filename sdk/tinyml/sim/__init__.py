@@ -13,10 +13,12 @@ from tinyml.sim.result import SimResult
 
 if TYPE_CHECKING:
     from tinyml.sim.arena_watch import check_arena_accesses
-    from tinyml.sim.board_machine import VirtualBoard
+    from tinyml.sim.board_machine import VirtualBoard, check_virtual
     from tinyml.sim.simulation import simulate
 
-__all__ = ["Fault", "MissedDeadline", "SimResult", "VirtualBoard", "check_arena_accesses", "simulate"]
+__all__ = [
+    "Fault", "MissedDeadline", "SimResult", "VirtualBoard", "check_arena_accesses", "check_virtual", "simulate",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
@@ -29,6 +31,10 @@ def __getattr__(name: str) -> Any:
         from tinyml.sim.board_machine import VirtualBoard
 
         return VirtualBoard
+    if name == "check_virtual":
+        from tinyml.sim.board_machine import check_virtual
+
+        return check_virtual
     if name == "check_arena_accesses":
         from tinyml.sim.arena_watch import check_arena_accesses
 

@@ -33,6 +33,15 @@ from tinyml.sim.trace import Trace
 SUPPORTED_SOCS = ("nrf52840",)
 
 
+def check_virtual(board: Board) -> None:
+    """Raises: ProjectError where there is no virtual board for `board`."""
+    if board.soc not in SUPPORTED_SOCS or board.cpu != "cortex-m4":
+        raise ProjectError(
+            f"there is no virtual board for `{board.name}` (soc `{board.soc}`, cpu `{board.cpu}`)",
+            hint=f"virtual boards exist for: {', '.join(SUPPORTED_SOCS)}",
+        )
+
+
 class VirtualBoard:
     """A board in memory. Also the target of a debug probe.
 
@@ -46,11 +55,7 @@ class VirtualBoard:
     """
 
     def __init__(self, board: Board, *, layers: Mapping[int, int] | None = None, counted: int | None = None) -> None:
-        if board.soc not in SUPPORTED_SOCS or board.cpu != "cortex-m4":
-            raise ProjectError(
-                f"there is no virtual board for `{board.name}` (soc `{board.soc}`, cpu `{board.cpu}`)",
-                hint=f"virtual boards exist for: {', '.join(SUPPORTED_SOCS)}",
-            )
+        check_virtual(board)
         self.board = board
         self.cpu_hz = board.cpu_hz
         self.trace = Trace()

@@ -4,33 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.golden.networks import NetworkBuilder, ds_cnn, random_input
+from tests.golden.networks import NetworkBuilder, ds_cnn, frames_network, image_network, random_input
 
 from tinyml.board import load_board
 from tinyml.compiler import HostModel, compile_graph
 from tinyml.compiler.schedule import reorder, schedule
-from tinyml.ir.graph import Graph
 from tinyml.ir.interpret import interpret
 from tinyml.ir.op import GraphError
 from tinyml.ops import Softmax
 
 ISA = load_board("nrf52840").isa
-
-
-def image_network() -> Graph:
-    """Large tensors at the start, small ones behind them."""
-    net = NetworkBuilder("image", 6)
-    x = net.conv(net.input((1, 32, 32, 3)), 16, (3, 3), (1, 1), (1, 1, 1, 1))
-    x = net.conv(net.depthwise(x, stride=(2, 2)), 8)
-    x = net.conv(net.depthwise(x, stride=(2, 2)), 8)
-    return net.classify(x, 4)
-
-
-def frames_network() -> Graph:
-    """Valid and of stride 1 in time."""
-    net = NetworkBuilder("frames", 4)
-    x = net.depthwise(net.conv(net.input((1, 9, 1, 6)), 8, (3, 1)), (4, 1), padding=(0, 0, 0, 0))
-    return net.classify(x, 3)
 
 
 def test_a_chain_says_what_it_saves_and_costs() -> None:

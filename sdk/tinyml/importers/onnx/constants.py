@@ -24,6 +24,7 @@ _TRANSPARENT = (
     "QuantizeLinear", "DequantizeLinear", "Identity", "Pad", "Relu", "Clip", "Add", "Sub", "Mul", "Slice", "Dropout",
 )  # fmt: skip
 
+REBUILD = "build the model of the supported operators, or leave this part of it to the application"
 ADVICE = {
     "BatchNormalization": "fold it into the convolution before quantising: export the model in evaluation mode, or "
     "run `onnxruntime.quantization.quant_pre_process`",

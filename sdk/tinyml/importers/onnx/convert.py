@@ -336,5 +336,5 @@ def _no_quant(converter: Converter, node: OnnxNode) -> None:
 
 def unsupported(node: OnnxNode) -> NoReturn:
     """Raises: OnnxError that says what is supported and what to do instead."""
-    raise node.error("the operator is not supported", hint=constants.ADVICE.get(node.kind),
+    raise node.error("the operator is not supported", hint=constants.ADVICE.get(node.kind, constants.REBUILD),
                      details=(f"supported: {', '.join(sorted(STATUS))}",))  # fmt: skip
