@@ -66,7 +66,10 @@ def _same(kernel: Pair, stride: Pair, size: Size) -> tuple[int, int, int, int]:
 
 
 # rounding, activation range, output zero point: LiteRT's relu, linear and relu6 outputs, and a network trained here
-_STYLES = (("double", (-128, 127), -128), ("double", (-128, 127), -5), ("double", (-128, 100), -128), ("high", (-128, 127), -5))
+_STYLES = (
+    ("double", (-128, 127), -128), ("double", (-128, 127), -5), ("double", (-128, 100), -128),
+    ("high", (-128, 127), -5),
+)  # fmt: skip
 
 
 def _styled(random: np.random.Generator, number: int) -> tuple[dict, int]:
@@ -84,12 +87,14 @@ def _weighted(name: str, make: Callable, size: tuple[int, ...], shape: tuple[int
 def _convolutions(random: np.random.Generator) -> Iterator[Case]:
     conv, numbers = operators()["conv2d"], count(1)
 
-    def case(size: Size, out: int, kernel: Pair = (1, 1), stride: Pair = (1, 1), style: int = 0, valid: bool = False) -> Case:
+    def case(
+        size: Size, out: int, kernel: Pair = (1, 1), stride: Pair = (1, 1), style: int = 0, valid: bool = False
+    ) -> Case:
         number = next(numbers)
         more, zero = _styled(random, style)
         padding = (0, 0, 0, 0) if valid else _same(kernel, stride, size)
-        return _weighted(f"conv_{number}", lambda o: conv(stride, padding, out=o, **more), size, (out, *kernel, size[2]),
-                         0, kernel[0] * kernel[1] * size[2], zero, number)  # fmt: skip
+        return _weighted(f"conv_{number}", lambda o: conv(stride, padding, out=o, **more), size,
+                         (out, *kernel, size[2]), 0, kernel[0] * kernel[1] * size[2], zero, number)  # fmt: skip
 
     for style in range(len(_STYLES)):
         for channels in (3, 8, 16, 17, 24, 32, 40, 64, 96, 130, 256):
@@ -116,7 +121,9 @@ def _convolutions(random: np.random.Generator) -> Iterator[Case]:
 def _depthwise(random: np.random.Generator) -> Iterator[Case]:
     depthwise, numbers = operators()["depthwise_conv2d"], count(1)
 
-    def case(size: Size, kernel: Pair, stride: Pair = (1, 1), style: int = 0, valid: bool = False, gain: float = 1.0) -> Case:
+    def case(
+        size: Size, kernel: Pair, stride: Pair = (1, 1), style: int = 0, valid: bool = False, gain: float = 1.0
+    ) -> Case:
         number = next(numbers)
         more, zero = _styled(random, style)
         padding = (0, 0, 0, 0) if valid else _same(kernel, stride, size)
@@ -142,13 +149,15 @@ def _depthwise(random: np.random.Generator) -> Iterator[Case]:
 
 def _fully_connected(random: np.random.Generator) -> Iterator[Case]:
     kind, numbers = operators()["fully_connected"], count(1)
-    for rounding, act, zero in (("single", (-128, 127), -5), ("single", (-128, 127), -128), ("high", (-128, 100), -128),
-                                ("double", (-128, 127), -5), ("double", (-100, 127), -5)):  # fmt: skip
-        for inputs, outputs in ((8, 128), (128, 8), (640, 40), (64, 12), (33, 5), (256, 2), (100, 10), (16, 16), (300, 3)):
+    styles = (("single", (-128, 127), -5), ("single", (-128, 127), -128), ("high", (-128, 100), -128),
+              ("double", (-128, 127), -5), ("double", (-100, 127), -5))  # fmt: skip
+    sizes = ((8, 128), (128, 8), (640, 40), (64, 12), (33, 5), (256, 2), (100, 10), (16, 16), (300, 3))
+    for rounding, act, zero in styles:
+        for inputs, outputs in sizes:
             for tensor in (True, False):
                 number = next(numbers)
-                yield _weighted(f"fc_{number}", lambda o, a=act, r=rounding: kind(o, *a, r), (inputs,), (outputs, inputs), 0,
-                                inputs, zero, number, per_tensor=tensor)  # fmt: skip
+                yield _weighted(f"fc_{number}", lambda o, a=act, r=rounding: kind(o, *a, r), (inputs,),
+                                (outputs, inputs), 0, inputs, zero, number, per_tensor=tensor)  # fmt: skip
 
 
 def _plain(name: str, op: object, *shapes: tuple[int, ...], zeros: tuple[int, ...] = (3, -7, 0)) -> Case:
@@ -171,9 +180,10 @@ def _sums(random: np.random.Generator) -> Iterator[Case]:
 
 
 def _pools(random: np.random.Generator) -> Iterator[Case]:
+    windows = (((2, 2), (2, 2)), ((3, 3), (2, 2)), ((3, 3), (1, 1)), ((4, 2), (2, 1)), ((5, 5), (5, 5)))
     for name in ("average_pool2d", "max_pool2d"):
         for channels in (1, 3, 8, 16, 33, 64):
-            for kernel, stride in (((2, 2), (2, 2)), ((3, 3), (2, 2)), ((3, 3), (1, 1)), ((4, 2), (2, 1)), ((5, 5), (5, 5))):
+            for kernel, stride in windows:
                 height, width, _ = size = _sizes(random, channels, 2, 6)
                 size = (min(height, 15), min(width, 15), channels)
                 for act in ((-128, 127), (-60, 100)) if kernel == (3, 3) else ((-128, 127),):
@@ -184,7 +194,8 @@ def _means(random: np.random.Generator) -> Iterator[Case]:
     mean = operators()["mean"]
     for rounding, out in (("high", None), ("double", QuantParams((0.09,), -5)), ("double", QuantParams((0.2,), -5)),
                           ("single", QuantParams((0.09,), -5))):  # fmt: skip
-        for size in ((25, 5, 64), (8, 8, 64), (3, 3, 256), (12, 9, 7), (20, 20, 33), (1, 10, 160), (5, 5, 3), (17, 1, 40)):
+        for size in ((25, 5, 64), (8, 8, 64), (3, 3, 256), (12, 9, 7), (20, 20, 33), (1, 10, 160), (5, 5, 3),
+                     (17, 1, 40)):  # fmt: skip
             yield _plain("mean", mean(out=out, rounding=rounding), size)
         yield _plain("mean_rows", mean((2,), True, out, rounding), (12, 9, 24))
 
@@ -202,13 +213,16 @@ def _others(random: np.random.Generator) -> Iterator[Case]:
         for axis in (1, 2, 3):
             other = tuple(n + (i == axis - 1) * 2 for i, n in enumerate(shape))
             case = _plain("concat", found["concat"](axis), shape, other)
-            yield replace(case, input_types=(case.input_types[0], replace(case.input_types[1], quant=case.input_types[0].quant)))
-        for padding in (((0, 0), (1, 1), (1, 1), (0, 0)), ((0, 0), (2, 0), (0, 3), (1, 2)), ((0, 0), (3, 3), (0, 0), (0, 0))):
+            first, second = case.input_types
+            yield replace(case, input_types=(first, replace(second, quant=first.quant)))
+        for rows, columns, channels in (((1, 1), (1, 1), (0, 0)), ((2, 0), (0, 3), (1, 2)), ((3, 3), (0, 0), (0, 0))):
+            padding = ((0, 0), rows, columns, channels)
             yield _plain("pad", found["pad"](padding), shape)
         for axes in ((0, 3, 1, 2), (0, 2, 1, 3), (0, 1, 3, 2)):
             yield _plain("transpose", found["transpose"](axes), shape)
         yield _plain("slice", found["slice"]((0, 1, 0, 0), (1, shape[0] - 2, shape[1], shape[2]), (1, 1, 1, 1)), shape)
-        yield _plain("slice", found["slice"]((0, 0, 0, 0), (1, (shape[0] + 1) // 2, shape[1] - 1, shape[2]), (1, 2, 1, 1)), shape)
+        halved = (1, (shape[0] + 1) // 2, shape[1] - 1, shape[2])
+        yield _plain("slice", found["slice"]((0, 0, 0, 0), halved, (1, 2, 1, 1)), shape)
         for name in ("resize_nearest", "resize_bilinear"):
             yield _plain(name, found[name]((2 * shape[0], 2 * shape[1])), shape)
             yield _plain(name, found[name]((shape[0] - 1, 2 * shape[1])), shape)

@@ -53,7 +53,7 @@ def _pushes(windows, name: str) -> str:  # noqa: ANN001 (typing it would import 
     """What a push means, in one line."""
     frames, size = windows.frames, windows.frame_bytes
     if windows.overlap:
-        return (f"windows overlap: from push {frames} on, every {name}_push of a frame of {size} bytes gives the output "
-                f"of the newest {frames} frames")  # fmt: skip
+        return (f"windows overlap: from push {frames} on, every {name}_push of a frame of {size} bytes gives the "
+                f"output of the newest {frames} frames")  # fmt: skip
     return (f"windows do not overlap ({windows.why_apart}): {frames} pushes of {size} bytes are one input; the last "
             f"of them gives its output, and the next {name}_push begins another input")  # fmt: skip

@@ -85,8 +85,8 @@ class Call:
     """Where one node's operands live in emitted C.
 
     `inputs` and `outputs` are C expressions of type `int8_t *` (or the tensor's C type), `scratch` is of type
-    `void *` (null without scratch); `consts` are the symbols of the packed data in the order of `pack`, `kernel` the symbol
-    of the shared function that `kernel_c` defined.
+    `void *` (null without scratch); `consts` are the symbols of the packed data in the order of `pack`, `kernel` the
+    symbol of the shared function that `kernel_c` defined.
     """
 
     layer: str
@@ -126,8 +126,8 @@ class Op(Protocol):
     Three further abilities are optional. `admits(variant, types, *constants) -> bool`: whether a variant can hold these
     very constants; without it every variant can. `runs_by_rows(variant) -> bool`: whether the variant's function is
     `kernel(&params, x, y, scratch, first, stop)`, which computes the output rows [first, stop) to y from an input
-    whose row r lies at x + (r % in_ring) rows; then `params_c(variant, types, in_ring, consts)` gives the C type and the
-    initialiser of `params`, and `row_cycles(variant, *x)` the cycles of a tensor that is computed one row a call.
+    whose row r lies at x + (r % in_ring) rows; then `params_c(variant, types, in_ring, consts)` gives the C type and
+    the initialiser of `params`, and `row_cycles(variant, *x)` the cycles of a tensor that is computed one row a call.
     """
 
     def infer(self, *x: TensorType) -> tuple[TensorType, ...]: ...
