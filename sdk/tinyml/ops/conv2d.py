@@ -100,7 +100,7 @@ class Conv2d:
             run, columns = w.kernel_w * w.in_c, w.in_c % 4 == 0
             shape = "_columns" * columns + f"_run{run}" * (run < _SHORT_RUN and not columns)
             shapes.append((f"conv2d{shape}_s8_dsp", 24 * groups_of(w.taps)))
-        if w.is_pointwise or w.is_one_window:
+        if w.is_one_window or (w.is_pointwise and (w.taps % 4 == 0 or w.out_pixels == 1)):  # pixels are read in words
             shapes += [("conv2d_pixels_s8_dsp", 0), ("conv2d_pixels_s8_dsp_short", 0)]
         return (*(Variant(name + end, DSP, scratch) for name, scratch in shapes for end in endings), portable)
 
@@ -124,7 +124,10 @@ class Conv2d:
         macs = w.out_pixels * w.out_c * w.taps
         if v.kernel_file == PORTABLE:
             return Cost(macs, timing.conv2d_portable(w), 400, x[1].size_bytes + 12 * w.out_c, 0)
-        cycles = timing.conv2d_pixels(w, "short" in v.name) if "pixels" in v.name else timing.conv2d_simd(w)
+        signed = "signed" in v.name
+        cycles = timing.conv2d_simd(w, signed)
+        if "pixels" in v.name:
+            cycles = timing.conv2d_pixels(w, "short" in v.name, signed)
         cycles += timing.clamp_cycles(w.out_pixels * w.out_c, "clamped" in v.name)
         return Cost(macs, cycles, 1200, gemm_stream_bytes(w.out_c, w.taps, _together(v)), v.scratch_bytes)
 

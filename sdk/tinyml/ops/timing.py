@@ -26,19 +26,19 @@ def clamp_cycles(outputs: int, clamped: bool) -> int:
     return _CLAMP * outputs * clamped
 
 
-def gemm_quads(taps: int, channels: int, short: bool) -> int:
+def gemm_quads(taps: int, channels: int, short: bool, signed: bool = False) -> int:
     """One pixel, four channels at a time; rounds of 8 groups, of 2 if `short`."""
     groups = _up(taps, 4)
-    return int(60 + _up(channels, 4) * (63 + 21 * groups + 6 * _up(groups, 2 if short else 8)))
+    return int(60 + _up(channels, 4) * (60 + 24 * signed + 21 * groups + 4 * _up(groups, 2 if short else 8)))
 
 
-def conv2d_pixels(w: Window, short: bool) -> int:
-    return w.out_pixels * (20 + gemm_quads(w.taps, w.out_c, short))
+def conv2d_pixels(w: Window, short: bool, signed: bool) -> int:
+    return w.out_pixels * (20 + gemm_quads(w.taps, w.out_c, short, signed))
 
 
-def conv2d_simd(w: Window) -> int:
+def conv2d_simd(w: Window, signed: bool) -> int:
     groups, tiles = _up(w.taps, 4), _up(w.out_pixels, 3)
-    products = tiles * _up(w.out_c, 2) * (68 + 24 * groups + 6 * (_up(groups, 8) - 1))
+    products = tiles * _up(w.out_c, 2) * (62 + 20 * signed + 24 * groups + 6 * (_up(groups, 8) - 1))
     expand = tiles * (90 + 27 * groups)
     if w.is_pointwise:
         return int(100 + products + expand)
