@@ -32,11 +32,21 @@ DSP = "conv2d_s8_dsp.h"
 _MOST_ROWS = 16  # TM_CONV2D_MOST_ROWS
 _SHORT_RUN = 16  # kernel rows of fewer bytes are copied by unrolled code of their own
 _STRIP_GROUPS = 16  # TM_CONV2D_STRIP_GROUPS
+_STRIP_TILES = 3  # TM_CONV2D_STRIP_TILES
 
 
 def _pixels_together(w: Window) -> int:
     """Pixels that the 1x1 kernel expands at once."""
     return 3 * max(1, _STRIP_GROUPS // groups_of(w.taps))
+
+
+def _windows_bytes(w: Window) -> int:
+    """Scratch of the kernel for windows: three apart, or the columns that those of several tiles share."""
+    apart = 24 * groups_of(w.taps)
+    tiles = min(_STRIP_TILES, w.out_w // 3)
+    if w.in_c % 4 or tiles == 0 or w.stride_w >= w.kernel_w:
+        return apart
+    return max(apart, 2 * w.kernel_h * w.in_c * (w.kernel_w + (3 * tiles - 1) * w.stride_w))
 
 
 def _together(v: Variant) -> int:
@@ -99,7 +109,7 @@ class Conv2d:
         elif w.out_c > 1:
             run, columns = w.kernel_w * w.in_c, w.in_c % 4 == 0
             shape = "_columns" * columns + f"_run{run}" * (run < _SHORT_RUN and not columns)
-            shapes.append((f"conv2d{shape}_s8_dsp", 24 * groups_of(w.taps)))
+            shapes.append((f"conv2d{shape}_s8_dsp", _windows_bytes(w)))
         if w.is_one_window or (w.is_pointwise and (w.taps % 4 == 0 or w.out_pixels == 1)):  # pixels are read in words
             shapes += [("conv2d_pixels_s8_dsp", 0), ("conv2d_pixels_s8_dsp_short", 0)]
         return (*(Variant(name + end, DSP, scratch) for name, scratch in shapes for end in endings), portable)

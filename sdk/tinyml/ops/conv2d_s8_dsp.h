@@ -19,6 +19,7 @@
 
 #define TM_CONV2D_MOST_ROWS 16
 #define TM_CONV2D_STRIP_GROUPS 16
+#define TM_CONV2D_STRIP_TILES 3
 
 typedef struct {
     const int32_t *stream;
@@ -208,8 +209,9 @@ TM_INLINE void tm_conv2d_s8_dsp(const tm_conv2d *p, const int8_t *x, int8_t *y, 
     int32_t ox = 0;
     int32_t rows_inside = 0;
     for (int32_t done = 0; done < pixels;) {
-        const int32_t block = pixels - done >= 3 ? 3 : pixels - done;
+        int32_t block = pixels - done >= 3 ? 3 : pixels - done;
         strip.groups = (uint32_t *)scratch;
+        tile.windows = strip.groups;
         tile.pitch = 8 * groups;
         for (int32_t i = 0; i < block; i++) {
             if (ox == 0) {
@@ -225,11 +227,13 @@ TM_INLINE void tm_conv2d_s8_dsp(const tm_conv2d *p, const int8_t *x, int8_t *y, 
             if (columns) {
                 strip.offset = offset;
                 strip.columns = p->kernel_w;
-                if (whole && p->stride_w < p->kernel_w) {
-                    strip.columns += 2 * p->stride_w; /* neighbours share columns */
+                if (whole && p->stride_w < p->kernel_w) { /* neighbours share columns: up to three tiles of them */
+                    const int32_t tiles = (p->out_w - ox + 1) / 3;
+                    block = tiles > TM_CONV2D_STRIP_TILES ? 3 * TM_CONV2D_STRIP_TILES : 3 * tiles;
+                    strip.columns += (block - 1) * p->stride_w;
                     tile.pitch = 2 * p->stride_w * p->kernel_h * p->in_c;
-                    ox += 2;
-                    i = 2;
+                    ox += block - 1;
+                    i = block;
                 }
                 tm_gemm_expand_columns(&strip);
             } else if (whole && rows_inside && left >= 0 && left + 2 * p->stride_w + p->kernel_w <= p->in_w) {
@@ -244,8 +248,12 @@ TM_INLINE void tm_conv2d_s8_dsp(const tm_conv2d *p, const int8_t *x, int8_t *y, 
         if (!columns) {
             (void)tm_conv2d_expand(patches, block * groups, (uint32_t *)scratch);
         }
-        tile.y = y;
-        tm_conv2d_tile(&tile, p, block, negative_fix);
+        for (int32_t i = 0; i < block; i += 3) {
+            tile.windows_end = tile.windows + 2 * groups;
+            tile.y = y + i * p->out_c;
+            tm_conv2d_tile(&tile, p, block - i, negative_fix);
+            tile.windows += 3 * tile.pitch / 4;
+        }
         y += block * p->out_c;
         done += block;
     }
