@@ -80,10 +80,10 @@ def command(
 
 def _show(result, board) -> None:  # noqa: ANN001 (typing it would import the simulator at start-up)
     rows = [
-        [x.name, x.op, x.variant, x.macs, x.cycles, f"{x.cycles_per_mac:.2f}" if x.macs else "", x.ram_bytes,
-         x.flash_bytes] for x in result.layers
+        [f"{number:02d}", x.name, x.op, x.variant, x.macs, x.cycles, f"{x.cycles_per_mac:.2f}" if x.macs else "",
+         x.ram_bytes, x.flash_bytes] for number, x in enumerate(result.layers)
     ]  # fmt: skip
-    print_table("", ["layer", "operator", "variant", "MACs", "cycles", "cycles/MAC", "RAM", "flash"], rows)
+    print_table("", ["", "layer", "operator", "variant", "MACs", "cycles", "cycles/MAC", "RAM", "flash"], rows)
     for chain in result.chains:
         out.print(f"Rows:  layers {chain.first:02d}-{chain.last:02d} run row by row: {chain.gain}")
     exact = "bit-exact" if result.exact else "NOT EXACT"
