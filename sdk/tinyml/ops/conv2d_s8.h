@@ -7,6 +7,7 @@
 #define TM_CONV2D_S8_H
 
 #include "attributes.h"
+#include "dot_run.h"
 #include "requantize.h"
 #include "window.h"
 
@@ -26,27 +27,24 @@ TM_INLINE void tm_conv2d_s8(const tm_conv2d_portable *p, const int8_t *x, int8_t
     const tm_window *w = &p->window;
     const int32_t taps = w->kernel_h * w->kernel_w * w->in_c;
     for (int32_t oy = first; oy < stop; oy++) {
+        const int32_t top = oy * w->stride_h - w->pad_top;
+        const tm_taps rows = tm_taps_inside(top, w->kernel_h, w->dilation_h, w->in_h);
         for (int32_t ox = 0; ox < w->out_w; ox++) {
-            const int32_t top = oy * w->stride_h - w->pad_top;
             const int32_t left = ox * w->stride_w - w->pad_left;
+            const tm_taps columns = tm_taps_inside(left, w->kernel_w, w->dilation_w, w->in_w);
+            /* Taps that are neighbours in memory are one run. */
+            const int32_t step = w->dilation_w == 1 ? columns.end - columns.begin : 1;
+            const int32_t run = step * w->in_c;
             for (int32_t oc = 0; oc < w->out_c; oc++) {
                 int32_t acc = p->bias[oc];
-                for (int32_t ky = 0; ky < w->kernel_h; ky++) {
+                for (int32_t ky = rows.begin; ky < rows.end; ky++) {
                     const int32_t iy = top + ky * w->dilation_h;
-                    if (iy < 0 || iy >= w->in_h) {
-                        continue;
-                    }
                     const int32_t row = p->in_ring == w->in_h ? iy : iy % p->in_ring;
-                    for (int32_t kx = 0; kx < w->kernel_w; kx++) {
-                        const int32_t ix = left + kx * w->dilation_w;
-                        if (ix < 0 || ix >= w->in_w) {
-                            continue;
-                        }
-                        const int8_t *cell = x + (row * w->in_w + ix) * w->in_c;
-                        const int8_t *tap = p->weights + oc * taps + (ky * w->kernel_w + kx) * w->in_c;
-                        for (int32_t ic = 0; ic < w->in_c; ic++) {
-                            acc += (cell[ic] - p->in_zero_point) * tap[ic];
-                        }
+                    const int8_t *cells = x + (row * w->in_w + left) * w->in_c;
+                    const int8_t *weights = p->weights + oc * taps + ky * w->kernel_w * w->in_c;
+                    for (int32_t kx = columns.begin; kx < columns.end; kx += step) {
+                        acc = tm_dot_run(cells + kx * w->dilation_w * w->in_c, weights + kx * w->in_c, run,
+                                         p->in_zero_point, acc);
                     }
                 }
                 const int32_t value = tm_requantize(acc, p->multiplier[oc], p->shift[oc], rounding) + p->out.zero_point;

@@ -15,23 +15,21 @@ TM_INLINE void tm_depthwise_conv2d_s8(
 {
     const int32_t channels = w->in_c;
     for (int32_t oy = 0; oy < w->out_h; oy++) {
+        const int32_t top = oy * w->stride_h - w->pad_top;
+        const tm_taps rows = tm_taps_inside(top, w->kernel_h, w->dilation_h, w->in_h);
         for (int32_t ox = 0; ox < w->out_w; ox++) {
-            const int32_t top = oy * w->stride_h - w->pad_top;
             const int32_t left = ox * w->stride_w - w->pad_left;
+            const tm_taps columns = tm_taps_inside(left, w->kernel_w, w->dilation_w, w->in_w);
             for (int32_t c = 0; c < channels; c++) {
                 int32_t acc = bias[c];
-                for (int32_t ky = 0; ky < w->kernel_h; ky++) {
-                    const int32_t iy = top + ky * w->dilation_h;
-                    if (iy < 0 || iy >= w->in_h) {
-                        continue;
-                    }
-                    for (int32_t kx = 0; kx < w->kernel_w; kx++) {
-                        const int32_t ix = left + kx * w->dilation_w;
-                        if (ix < 0 || ix >= w->in_w) {
-                            continue;
-                        }
-                        const int32_t value = x[(iy * w->in_w + ix) * channels + c] - in_zero_point;
-                        acc += value * weights[(ky * w->kernel_w + kx) * channels + c];
+                for (int32_t ky = rows.begin; ky < rows.end; ky++) {
+                    const int32_t row = (top + ky * w->dilation_h) * w->in_w + left;
+                    int32_t cell = (row + columns.begin * w->dilation_w) * channels + c;
+                    int32_t tap = (ky * w->kernel_w + columns.begin) * channels + c;
+                    for (int32_t kx = columns.begin; kx < columns.end; kx++) {
+                        acc += (x[cell] - in_zero_point) * weights[tap];
+                        cell += w->dilation_w * channels;
+                        tap += channels;
                     }
                 }
                 const int32_t value = tm_requantize(acc, multiplier[c], shift[c], rounding) + out->zero_point;

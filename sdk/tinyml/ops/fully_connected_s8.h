@@ -5,6 +5,7 @@
 #define TM_FULLY_CONNECTED_S8_H
 
 #include "attributes.h"
+#include "dot_run.h"
 #include "requantize.h"
 #include "window.h"
 
@@ -13,10 +14,7 @@ TM_INLINE void tm_fully_connected_s8(
     const int8_t *weights, const int32_t *bias, const int32_t *multiplier, const int32_t *shift, int rounding)
 {
     for (int32_t o = 0; o < outputs; o++) {
-        int32_t acc = bias[o];
-        for (int32_t i = 0; i < inputs; i++) {
-            acc += (x[i] - in_zero_point) * *weights++;
-        }
+        const int32_t acc = tm_dot_run(x, weights + o * inputs, inputs, in_zero_point, bias[o]);
         const int32_t value = tm_requantize(acc, multiplier[o], shift[o], rounding) + out->zero_point;
         y[o] = tm_clamp_s8(value, out->low, out->high);
     }

@@ -4,7 +4,8 @@ Each function counts how often the parts of a kernel run and weighs them. The we
 squares on the relative error) to about 150 layers of random shape, compiled by zig 0.17 at -O2 and measured block by
 block with the Cortex-M4 instruction timings at zero wait states and 3 cycles for a taken branch. Residuals:
 1x1 convolutions 2 %, other convolutions 3 %, depthwise 3x3 at stride 1 or 2 along the row 6 %, other depthwise 14 %,
-fully connected 4 %, mean 3 %, softmax 1 %; odd numbers of output channels up to 20 %, portable kernels up to 25 %.
+fully connected 4 %, mean 3 %, softmax 1 %; odd numbers of output channels up to 20 %, portable kernels about 35 %, for
+compilers specialise those that one layer alone uses.
 gcc 12 needs up to a quarter more for windowed convolutions, a tenth more for a whole network. A clamp to less
 than int8 costs 8 cycles an output more.
 """
@@ -52,8 +53,10 @@ def conv2d_simd(w: Window, signed: bool) -> int:
 
 
 def conv2d_portable(w: Window) -> int:
-    outputs = w.out_pixels * w.out_c
-    return int(outputs * (16 + w.kernel_h * w.kernel_w * (2 + 11 * w.in_c)))
+    columns = w.kernel_w if w.dilation_w == 1 else 1  # neighbours in memory are one run of products
+    fours, ones = divmod(columns * w.in_c, 4)
+    runs = w.kernel_h * w.kernel_w // columns
+    return int(w.out_pixels * w.out_c * (85 + runs * (28 + 22 * fours + 14 * ones)))
 
 
 def _depthwise_fills(p: Planes, channels: int, by_rows: bool) -> float:
@@ -92,11 +95,11 @@ def depthwise_dot(taps: int, channels: int) -> int:
 
 
 def depthwise_portable(w: Window) -> int:
-    return int(w.out_pixels * w.out_c * (7.5 + 14.4 * w.kernel_h * w.kernel_w))
+    return int(w.out_pixels * w.out_c * (80 + 14 * w.kernel_h * w.kernel_w))
 
 
 def fully_connected_portable(inputs: int, outputs: int) -> int:
-    return int(30 + outputs * (18 + 13 * inputs))
+    return int(50 + outputs * (40 + 15 * (inputs // 4) + 18 * (inputs % 4)))
 
 
 def mean_simd(pixels: int, channels: int) -> int:

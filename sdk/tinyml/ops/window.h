@@ -13,6 +13,24 @@ typedef struct {
     int32_t pad_top, pad_left;
 } tm_window;
 
+/* Which taps of a kernel lie inside the input, along one axis: [begin, end), empty where end <= begin. */
+typedef struct {
+    int32_t begin, end;
+} tm_taps;
+
+/* `start` is where the first tap lies, taps are `dilation` apart, the axis has `size` places. */
+static inline tm_taps tm_taps_inside(int32_t start, int32_t taps, int32_t dilation, int32_t size)
+{
+    tm_taps inside = {0, taps};
+    for (; start < 0; start += dilation) {
+        inside.begin++;
+    }
+    for (start += (taps - 1 - inside.begin) * dilation; start >= size; start -= dilation) {
+        inside.end--;
+    }
+    return inside;
+}
+
 /* What an int8 result is brought to: zero point, then clamp to [low, high]. */
 typedef struct {
     int32_t zero_point;
