@@ -134,6 +134,20 @@ def test_fully_connected(shape: tuple[int, ...], out: tuple[int, ...], keep: boo
     assert ("fully_connected" if len(shape) != 3 else "conv2d") in d.check()
 
 
+def test_outputs_without_weights_may_have_any_scale() -> None:
+    """Training leaves such channels with scales down to 1e-9, and with biases as large as those scales are small."""
+    d = Draft(6)
+    scales = [0.004, *(float(np.float32(s)) for s in (1e-9, 3e-8, 1e-6, 1e-4, 1.0, 30.0))]
+    data = np.zeros((len(scales), 12), np.int8)
+    data[0] = d.random.integers(-127, 128, 12)
+    weights = d.writer.tensor(data.shape, "int8", scales, 0, 0, data)
+    biases = np.int32([500, 2**31 - 1, -(2**30), 139_322_784, -4770, 3, -1])
+    bias = d.writer.tensor(biases.shape, "int32", data=biases)
+    d.writer.operator("FULLY_CONNECTED", [d.input(1, 12), weights, bias], [d.output(1, len(scales), scale=0.05)], 5,
+                      table="FullyConnectedOptions")  # fmt: skip
+    assert d.check() == ["fully_connected"]
+
+
 def test_a_bias_that_is_left_out_is_zero() -> None:
     d = Draft(5)
     d.writer.operator("FULLY_CONNECTED", [d.input(1, 6), d.weights(4, 6), -1], [d.output(1, 4, scale=0.1)], 4,

@@ -135,6 +135,7 @@ def fully_connected(site: Site) -> None:
     clamp = _clamp(site, o.activation)
     bias = _bias(site, outputs)
     _check_bias_scale(site, quant)
+    bias = _settled(site, weights, quant, bias)
     _check_range(site, weights, quant, bias)
     rows = elements // depth
     if rows == 1:
@@ -157,11 +158,22 @@ def _check_bias_scale(site: Site, weights: QuantParams) -> None:
                          "the file is damaged, or its converter defective")  # fmt: skip
 
 
+def _settled(site: Site, weights: np.ndarray, quant: QuantParams, bias: np.ndarray) -> np.ndarray:
+    """The bias of outputs without weights, which training leaves with tiny scales, moved to the middle of the sums that
+    give the same output: there any rounding agrees with LiteRT's float64."""
+    real = site.tensor(0).quant.scale * np.array(quant.scales) / site.quant().scale * np.ones(len(bias))
+    exact = bias * real
+    value = np.clip(np.sign(exact) * np.floor(np.abs(exact) + 0.5), -256, 256)  # further ones saturate alike
+    middle = np.clip(np.rint(value / np.maximum(real, 2.0**-40)), -(2**31) + 1, 2**31 - 1).astype(np.int32)
+    return np.where(weights.any(axis=1) | (real >= 0.5), bias, middle)
+
+
 def _check_range(site: Site, weights: np.ndarray, quant: QuantParams, bias: np.ndarray) -> None:
     """Raises: ModelError when some accumulator could be too large for LiteRT's float64 rounding in integers."""
     x, out = site.tensor(0).quant, site.quant()
     furthest = max(127 - x.zero_point, 128 + x.zero_point)
     largest = np.abs(weights.astype(np.int64)).sum(axis=1) * furthest + np.abs(bias.astype(np.int64))
+    largest *= weights.any(axis=1)  # what is constant has been settled
     scales = quant.scales if len(quant.scales) > 1 else quant.scales * len(bias)
     for channel, (bound, scale) in enumerate(zip(largest.tolist(), scales, strict=True)):
         real = x.scale * scale / out.scale
