@@ -154,6 +154,9 @@ def test_an_earlier_export_is_replaced_and_nothing_else(tmp_path: Path) -> None:
     assert {p.name for p in folder.glob("*.c")} == {"n.c", "n_test.c"}
     listed = json.loads((folder / MARKER).read_text())["files"]
     assert sorted(listed) == sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+    (folder / "n_test").write_text("as `cc n.c n_test.c -o n_test` leaves it")
+    export_c(two_by_two(), named_isa("portable"), "n", folder)
+    assert not (folder / "n_test").exists()
     (folder / "kernels" / "mine.h").write_text("")
     with pytest.raises(ProjectError, match="no export wrote") as refused:
         export_c(ds_cnn(5), named_isa("armv7e-m"), "m", folder)

@@ -88,11 +88,14 @@ def _check_folder(folder: Path) -> None:
 
 
 def _files_of(marker: Path) -> set[str]:
-    """The files that the export beside `marker` wrote; none where there is no readable one."""
+    """The files that the export beside `marker` wrote, and the program that its test is built into by the command that
+    every export shows; none where there is no readable one."""
     try:
-        return {str(name) for name in json.loads(marker.read_text(encoding="utf-8"))["files"]}
+        written = {str(name) for name in json.loads(marker.read_text(encoding="utf-8"))["files"]}
     except (OSError, ValueError, KeyError, TypeError):
         return set()
+    programs = {name.removesuffix(".c") for name in written if name.endswith("_test.c")}
+    return written | programs | {f"{name}.exe" for name in programs}
 
 
 def _relocated(compiled: Compiled) -> dict[str, str]:
