@@ -15,6 +15,7 @@ from tinyml.compiler.passes import (
     constant_folding,
     constant_weights,
     dead_nodes,
+    dilated_lines,
     fold_clamps,
     fold_padding,
     identities,
@@ -35,7 +36,7 @@ from tinyml.toolchain import CSources, write_sources
 Pass = Callable[[Graph], Graph]
 PASSES: tuple[Pass, ...] = (
     dead_nodes, constant_folding, identities, fold_padding, fold_clamps, spatial_means, identities, trim_kernels,
-    constant_weights, constant_channels, dead_nodes,
+    constant_weights, constant_channels, dilated_lines, identities, dead_nodes,
 )  # fmt: skip
 
 
