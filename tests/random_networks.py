@@ -158,6 +158,8 @@ def micro_speech(n: Network) -> tuple[int, ...]:
 @family
 def tcn(n: Network) -> tuple[int, ...]:
     """Dilated kernels over time that see no padding, with what they left out cut off for the sum."""
+    if not n.draw.between(0, 2):
+        return one_dimensional(n)
     wide, k = n.draw.one_of(1, 1, 1, 2, 3), n.draw.between(2, 4)
     x = n.input(n.draw.between(30, 50), wide, n.draw.between(1, 12))
     x = n.conv(x, width(n, 16), (k, wide), (1, 1), VALID)
@@ -174,6 +176,21 @@ def tcn(n: Network) -> tuple[int, ...]:
     rows = n.shapes[x][1]
     if n.draw.between(0, 1):
         x = n.depthwise(x, (rows, 1), (1, 1), VALID, act=NONE)
+    return head(n, x)
+
+
+def one_dimensional(n: Network) -> tuple[int, ...]:
+    """As Keras writes it: time is the width of an image of one row; kernels see the past alone, or both sides."""
+    x = n.input(1, n.draw.one_of(32, 40, n.draw.between(25, 50)), n.draw.between(1, 12))
+    for level in range(n.draw.between(1, 3)):
+        d, k, padding = 2**level, n.draw.between(2, 4), SAME
+        if n.draw.between(0, 1):
+            x, padding = n.pad(x, 0, 0, (k - 1) * d, 0), VALID
+        if n.draw.between(0, 1):
+            x = n.depthwise(x, (1, k), (1, 1), padding, (1, d), n.draw.one_of(NONE, RELU))
+            x = n.conv(x, width(n, 16))
+        else:
+            x = n.conv(x, width(n, 16), (1, k), (1, 1), padding, (1, d))
     return head(n, x)
 
 
