@@ -8,11 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinyml.board import Isa
-from tinyml.ir.cwriter import CWriter
-from tinyml.ir.op import Call, Case, Cost, Overlap, Packed, Range, Variant, operator
-from tinyml.ir.tensor import Const, TensorType
-from tinyml.ops import golden, scaling, timing
-from tinyml.ops.window import Window, pooling_overlap
+from tinyml.ir.op import Case, Cost, Variant, operator
+from tinyml.ir.tensor import TensorType
+from tinyml.ops import golden, timing
+from tinyml.ops.pooling import Pooling
 
 PORTABLE = "max_pool2d_s8.h"
 DSP = "max_pool2d_s8_dsp.h"
@@ -20,23 +19,8 @@ DSP = "max_pool2d_s8_dsp.h"
 
 @operator("max_pool2d")
 @dataclass(frozen=True)
-class MaxPool2d:
-    """Cells outside the input do not count. `padding` is (top, bottom, left, right)."""
-
-    kernel: tuple[int, int]
-    stride: tuple[int, int]
-    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
-    act_min: int = -128
-    act_max: int = 127
-
-    def window(self, x: TensorType) -> Window:
-        return Window.of(x.shape, x.shape[-1], self.kernel, self.stride, self.padding)
-
-    def infer(self, x: TensorType) -> tuple[TensorType, ...]:
-        scaling.check_activation(x, "the input")
-        scaling.check_output(x.quant, self.act_min, self.act_max, "high")
-        w = self.window(x)
-        return (TensorType((1, w.out_h, w.out_w, w.out_c), "int8", x.quant),)
+class MaxPool2d(Pooling):
+    """The largest of each window."""
 
     def reference(self, x: np.ndarray, *, types: tuple[TensorType, ...]) -> tuple:
         w = self.window(types[0])
@@ -53,28 +37,8 @@ class MaxPool2d:
         simd = v.kernel_file == DSP
         return Cost(0, timing.max_pool(self.window(x[0]), simd), 290 if simd else 200, 0, 0)
 
-    def overlap(self, v: Variant, *x: TensorType) -> tuple[Overlap | None, ...]:
-        return (pooling_overlap(self.window(x[0])),)
-
-    def rows_needed(self, out_rows: Range, *x: TensorType) -> tuple[Range, ...]:
-        return (self.window(x[0]).rows_needed(out_rows),)
-
-    def pack(self, v: Variant, types: tuple[TensorType, ...], *c: Const) -> tuple[Packed, ...]:
-        return ()
-
-    def kernel_c(self, v: Variant, w: CWriter, symbol: str) -> None:
-        w.line(f"static TM_SEPARATE void {symbol}(const int8_t *x, int8_t *y, const tm_window *w,")
-        with w.block("    const tm_output *out)"):
-            if v.kernel_file == DSP:
-                w.line(f"tm_max_pool2d_s8_dsp(x, y, w, out, {int('clamped' in v.name)});")
-            else:
-                w.line("tm_max_pool2d_s8(x, y, w, out);")
-
-    def emit_c(self, v: Variant, w: CWriter, call: Call) -> None:
-        kind = call.input_types[0]
-        w.line(f"static const tm_window window = {self.window(kind).c_initialiser};")
-        w.line(f"static const tm_output output = {scaling.output_initialiser(kind.quant, self.act_min, self.act_max)};")
-        w.line(f"{call.kernel}({call.inputs[0]}, {call.outputs[0]}, &window, &output);")
+    def flags_c(self, v: Variant) -> str:
+        return f", {int('clamped' in v.name)}" if v.kernel_file == DSP else ""
 
     @classmethod
     def cases(cls) -> Iterable[Case]:
