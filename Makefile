@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 EXTRAS := train,sim,speech,flash,test
 
-.PHONY: help setup demo test test-slow bench lint acceptance-digits clean
+.PHONY: help setup demo test test-slow bench cost-table lint acceptance-digits clean
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -33,6 +33,9 @@ acceptance-digits: setup ## real digits, every speaker held out in turn (resumab
 
 bench: setup ## the engine's figures on the networks beside the checkout, into README.md and docs/performance.md
 	$(BIN)/python -m tinyml.bench
+
+cost-table: setup ## measure every kernel on the virtual board for the estimates of cycles and code (after changes to kernels)
+	$(BIN)/python -m tinyml.bench.variant_table
 
 lint: setup ## ruff
 	$(BIN)/ruff check sdk apps tests

@@ -11,9 +11,9 @@ import pytest
 from networks import NetworkBuilder, ds_cnn
 
 from tinyml.compiler import Compiled, compile_graph, network_cost
+from tinyml.firmware.elf import read_symbols
 from tinyml.ir.graph import Graph
 from tinyml.ops.cost_table import cost_table
-from tinyml.sim.elf import Image
 
 
 def strided() -> Graph:
@@ -40,11 +40,13 @@ def measured(request: pytest.FixtureRequest, tmp_path_factory) -> tuple[Graph, C
 
 
 def test_cycles_are_estimated_within_15_percent(measured) -> None:
+    """Layers of less than a hundredth are off by more where compilers specialise a kernel for its only layer."""
     _, compiled, cycles, _ = measured
     assert set(cycles) == {layer.symbol for layer in compiled.layers}
+    total = sum(cycles.values())
     for layer in compiled.layers:
-        assert layer.cycles == pytest.approx(cycles[layer.symbol], rel=0.15), layer.symbol
-    assert compiled.cycles == pytest.approx(sum(cycles.values()), rel=0.05)
+        assert layer.cycles == pytest.approx(cycles[layer.symbol], rel=0.15, abs=0.01 * total), layer.symbol
+    assert compiled.cycles == pytest.approx(total, rel=0.05)
 
 
 def test_kernels_are_fast(measured) -> None:
@@ -57,13 +59,14 @@ def test_kernels_are_fast(measured) -> None:
         assert cycles[layer.symbol] / layer.macs < limit, layer
 
 
-def test_code_is_estimated_within_a_fifth(measured) -> None:
-    _, compiled, _, elf = measured
-    symbols = re.compile(r"m_layer_\w+$|m_k_\w+$|tm_\w+$|m_invoke$")
-    functions = [f for f in Image(elf).functions if symbols.match(f.name)]
-    assert sum(layer.code_bytes for layer in compiled.layers) == pytest.approx(
-        sum(f.size_bytes for f in functions), rel=0.2
-    )
+def test_flash_is_estimated_within_2_percent(measured) -> None:
+    graph, compiled, _, elf = measured
+    symbols = re.compile(r"m_layer_\w+|m_k_\w+|tm_\w+|m_invoke|m_input|m_output")
+    own = [s for s in read_symbols(elf, bare_board.cortex_m4()) if symbols.match(s.name)]
+    code = sum(-(-s.size_bytes // 4) * 4 for s in own)
+    cost = network_cost(graph, compiled.isa)
+    assert cost.code_bytes == pytest.approx(code, rel=0.08)
+    assert cost.flash_bytes == pytest.approx(code + compiled.weight_bytes, rel=0.02)
 
 
 def test_network_cost_needs_no_weights(measured) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from tinyml.bench.image import NetworkImage, build_image
 from tinyml.bench.machine import NetworkMachine
 from tinyml.board import Board
@@ -74,7 +76,8 @@ class CodeSizes:
 class VariantImage:
     """What an image of layers of one variant says.
 
-    `cycles` are those of the layers in order. `code` is that of the image.
+    `cycles` are those of the layers in order, 0 for a layer that the compiler found to equal another one, whose
+    function runs in its place. `code` is that of the image.
     """
 
     cycles: tuple[int, ...]
@@ -83,7 +86,7 @@ class VariantImage:
 
 def measure_layers(layers: Sequence[VariantLayer], board: Board, compiler: str, folder: Path, optimise: str = "O2"
                    ) -> VariantImage:  # fmt: skip
-    """Build the layers, all of one variant's name, and run them once on whatever bytes are in the arena.
+    """Build the layers, all of one variant's name, and run them once on random bytes.
 
     Raises: ProjectError, MissingToolError as `build_image`; DeviceError when one fails on the board.
     """
@@ -91,9 +94,9 @@ def measure_layers(layers: Sequence[VariantLayer], board: Board, compiler: str, 
     image = build_image(compiled, board, compiler, folder, optimise=optimise)
     symbols = [layer.symbol for layer in compiled.layers]
     machine = NetworkMachine(board, image.elf, symbols)
-    machine.write("g_arena", bytes(range(256)) * (compiled.plan.arena_bytes // 256))
+    machine.write("g_arena", np.random.default_rng(1).bytes(compiled.plan.arena_bytes))
     found = machine.call("run").layers
-    return VariantImage(tuple(found[s] for s in symbols), CodeSizes.of(image))
+    return VariantImage(tuple(found.get(s, 0) for s in symbols), CodeSizes.of(image))
 
 
 def _compiled(layers: Sequence[VariantLayer], board: Board) -> Compiled:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -189,7 +190,7 @@ def _chain_infos(program: Program) -> tuple[ChainInfo, ...]:
 
 
 def _layer_infos(program: Program) -> tuple[LayerInfo, ...]:
-    infos, table = [], cost_table()
+    infos, table, users = [], cost_table(), Counter(layer.kernel for layer in program.layers)
     seen: set[str] = set()
     steps: dict[str, int] = {}  # by layer, or by the chain that it belongs to
     for layer in program.layers:
@@ -202,7 +203,9 @@ def _layer_infos(program: Program) -> tuple[LayerInfo, ...]:
         if layer.chain is not None:
             cycles = layer.node.op.row_cycles(layer.variant, *program.graph.input_types(layer.node))
             calls = kind.shape[1]
-        own = code.layer_bytes if layer.chain is None else code.row_layer_bytes
+        own = code.row_layer_bytes
+        if layer.chain is None:
+            own = code.layer_bytes - code.alone_saves * (users[layer.kernel] == 1)
         infos.append(LayerInfo(
             layer.node.name, layer.symbol, layer.node.op.ir_name, layer.variant.name, layer.cost.macs,
             cycles, own + shared, layer.weight_bytes, program.places[layer.reads[0]].offset,

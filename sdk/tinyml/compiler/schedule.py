@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -48,8 +49,11 @@ class Schedule:
     def code_beside(self) -> float:
         """The part of `code_bytes` that is no kernel: layers' own functions and what calls them."""
         table, chained = cost_table(), {name for chain in self.chains for name in chain.nodes}
-        codes = {n: table.code(v.name) for n, v in self.variants.items() if v.kernel_file}
+        kernels = {n: v.name for n, v in self.variants.items() if v.kernel_file}
+        codes = {n: table.code(kernel) for n, kernel in kernels.items()}
         layers = sum(c.row_layer_bytes if n in chained else c.layer_bytes for n, c in codes.items())
+        users = Counter(kernels.values())
+        layers -= sum(codes[n].alone_saves for n, kernel in kernels.items() if users[kernel] == 1 and n not in chained)
         return layers + table.frame.bytes_of(len(codes) - len(chained), [len(c.stages) for c in self.chains])
 
 

@@ -5,6 +5,7 @@ Every layer's fastest variant is not the best network: a kernel costs its bytes 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from tinyml.ops.cost_table import CostTable
 
 EXCHANGE = 0.25
 """Relative increase of a network's cycles that is worth one unit of relative decrease of its code."""
+_MOST_ADDED = 0.03  # to the cycles of the fastest choices, unless a budget asks for more
 _OTHER_EXCHANGES = (1.0, 4.0, 0.05, 0.0)
 
 
@@ -73,7 +75,8 @@ def share_kernels(
     best, least = None, 0.0
     for exchange in (EXCHANGE, *_OTHER_EXCHANGES):
         chosen = [layer.now for layer in layers.values()]
-        while move := best_move(chosen, options, table, code_beside, exchange):
+        limit = (1 + _MOST_ADDED) * sum(c.cycles for c in chosen) if exchange <= EXCHANGE else math.inf
+        while move := best_move(chosen, options, table, code_beside, exchange, limit):
             chosen = [move.choices.get(i, c) for i, c in enumerate(chosen)]
         flash = code_beside + table.code_bytes({c.kernel for c in chosen}) + sum(c.weight_bytes for c in chosen)
         excess = budget.excess(flash, sum(c.cycles for c in chosen))
@@ -95,13 +98,14 @@ class Move:
 
 def best_move(
     chosen: Sequence[Choice], options: Sequence[Mapping[str, Choice]], table: CostTable, code_beside: float,
-    exchange: float = EXCHANGE,
+    exchange: float = EXCHANGE, most_cycles: float = math.inf,
 ) -> Move | None:  # fmt: skip
     """What is worth doing next, if anything is: `options` are the choices of each layer by kernel, its own included.
 
     A move gives all layers of one kernel to kernels that are there already, or all layers that can have it to a new
     one. Worth is exchange * (saved bytes / code) - (added cycles / cycles), both relative to the network as it is, its
-    code of `code_beside` bytes that no move changes included. Packed constants that grow count as lost bytes.
+    code of `code_beside` bytes that no move changes included. Packed constants that grow count as lost bytes. Moves to
+    more than `most_cycles` are not worth anything.
     """
     cycles = max(1, sum(c.cycles for c in chosen))
     kernels = {c.kernel for c in chosen}
@@ -113,7 +117,7 @@ def best_move(
         saved = now - table.code_bytes(after) - sum(c.weight_bytes - chosen[i].weight_bytes for i, c in choices.items())
         added = sum(c.cycles - chosen[i].cycles for i, c in choices.items())
         gain = exchange * saved / (now + code_beside) - added / cycles
-        if saved > 0 and gain > 0 and (best is None or gain > best.gain):
+        if saved > 0 and gain > 0 and cycles + added <= most_cycles and (best is None or gain > best.gain):
             best = Move(gain, choices)
     return best
 

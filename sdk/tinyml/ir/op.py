@@ -43,11 +43,11 @@ class Variant:
 
 @dataclass(frozen=True)
 class Cost:
-    """Static cost of one node under one variant; cycles are Cortex-M4 estimates at zero wait states."""
+    """Static cost of one node under one variant, its code apart; cycles are Cortex-M4 estimates at zero
+    wait states."""
 
     macs: int
     cycles: int
-    code_bytes: int
     weight_bytes: int
     scratch_bytes: int
 

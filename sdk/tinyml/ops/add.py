@@ -14,11 +14,11 @@ from tinyml.ir.tensor import QuantParams, TensorType
 from tinyml.ops import golden, timing
 from tinyml.ops.elementwise import Elementwise, Types, kernel_head
 from tinyml.ops.litert_sum import HalvesSum, LinearSum, SumScales, halves_sum, linear_sum, litert_sum
+from tinyml.ops.timing import Work
 
 _LARGEST_MULTIPLIER = 2**21
 _LARGEST_SHIFT = 23
 _KINDS = {"linear": "TM_SUM_LINEAR", "ties": "TM_SUM_TIES", "double": "TM_SUM_DOUBLE"}
-_CODE_BYTES = {"halves": 190, "linear": 60, "ties": 70, "double": 230}
 PORTABLE = "add_s8.h"
 DSP = "add_s8_dsp.h"
 
@@ -88,11 +88,11 @@ class SumOperator(Elementwise):
         return (Variant(f"add_s8_{kind}{clamped}{'' if flat else '_broadcast'}", PORTABLE),)
 
     def cost(self, v: Variant, *x: TensorType) -> Cost:
-        kind, flat = v.name.split("_")[2], not v.name.endswith("broadcast")
-        elements = TensorType(self.pairing(*x).shape).elements
         weights = 0 if self.constant is None else x[self.constant].size_bytes
-        cycles = timing.add(elements, kind, flat, self.is_clamped)
-        return Cost(0, cycles, _CODE_BYTES[kind] + 60 * (not flat), weights, 0)
+        return Cost(0, self.work(v, *x).cycles, weights, 0)
+
+    def work(self, v: Variant, *x: TensorType) -> Work:
+        return timing.pairwise(v.name, self.pairing(*x), 4 if v.kernel_file == DSP else 1)
 
     def kernel_c(self, v: Variant, w: CWriter, symbol: str) -> None:
         flat, clamped = not v.name.endswith("broadcast"), int("clamped" in v.name)

@@ -12,6 +12,7 @@ from tinyml.ir.op import Case, Cost, GraphError, Variant, operator
 from tinyml.ir.tensor import TensorType
 from tinyml.ops import golden, timing
 from tinyml.ops.pooling import Pooling
+from tinyml.ops.timing import Work
 
 PORTABLE = "average_pool2d_s8.h"
 DSP = "average_pool2d_s8_dsp.h"
@@ -46,8 +47,10 @@ class AveragePool2d(Pooling):
         return (Variant("average_pool2d_s8", PORTABLE),)
 
     def cost(self, v: Variant, *x: TensorType) -> Cost:
-        simd = v.kernel_file == DSP
-        return Cost(0, timing.average_pool(self.window(x[0]), simd), 350 if simd else 200, 0, 0)
+        return Cost(0, self.work(v, *x).cycles, 0, 0)
+
+    def work(self, v: Variant, *x: TensorType) -> Work:
+        return timing.pool(v.name, self.window(x[0]), v.kernel_file == DSP)
 
     @classmethod
     def cases(cls) -> Iterable[Case]:

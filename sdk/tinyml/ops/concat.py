@@ -14,6 +14,7 @@ from tinyml.ir.op import Call, Case, Cost, GraphError, Overlap, Range, Variant, 
 from tinyml.ir.tensor import TensorType
 from tinyml.ops import golden, timing
 from tinyml.ops.moving import Mover, check_movable
+from tinyml.ops.timing import Work
 
 
 @operator("concat")
@@ -48,8 +49,11 @@ class Concat(Mover):
         return (Variant("concat_s8", "concat_s8.h"),)
 
     def cost(self, v: Variant, *x: TensorType) -> Cost:
+        return Cost(0, self.work(v, *x).cycles, 0, 0)
+
+    def work(self, v: Variant, *x: TensorType) -> Work:
         count, sizes = self.blocks(*x)
-        return Cost(0, timing.copy(count * len(x), count * sum(sizes)), 44, 0, 0)
+        return timing.runs(v.name, count * len(x), count * sum(sizes))
 
     def overlap(self, v: Variant, *x: TensorType) -> tuple[Overlap | None, ...]:
         count, sizes = self.blocks(*x)

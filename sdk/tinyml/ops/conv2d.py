@@ -14,7 +14,8 @@ from tinyml.ir.op import Call, Case, Cost, GraphError, Overlap, Packed, Range, V
 from tinyml.ir.requantize import Rounding
 from tinyml.ir.requantize_scaled import needs_negative_fix
 from tinyml.ir.tensor import Const, QuantParams, TensorType
-from tinyml.ops import golden, scaling, timing
+from tinyml.ops import golden, scaling
+from tinyml.ops import timing_convolutions as timing
 from tinyml.ops.gemm_packing import (
     StreamConstants,
     gemm_stream,
@@ -24,6 +25,7 @@ from tinyml.ops.gemm_packing import (
     stream_constants,
 )  # fmt: skip
 from tinyml.ops.kernel_endings import kernel_endings
+from tinyml.ops.timing import Work
 from tinyml.ops.window import Window
 
 Types = tuple[TensorType, ...]
@@ -132,14 +134,21 @@ class Conv2d:
     def cost(self, v: Variant, *x: TensorType) -> Cost:
         w = self.window(x[0], x[1])
         macs = w.out_pixels * w.out_c * w.taps
+        portable = v.kernel_file == PORTABLE
+        weights = x[1].size_bytes + 12 * w.out_c if portable else gemm_stream_bytes(w.out_c, w.taps, _together(v))
+        return Cost(macs, self.work(v, *x).cycles, weights, v.scratch_bytes)
+
+    def work(self, v: Variant, *x: TensorType, by_rows: bool = False) -> Work:
+        """What the variant does; tiles of three pixels do not reach over the end of a row that is computed alone."""
+        w = self.window(x[0], x[1])
+        calls = w.out_h if by_rows else 1
         if v.kernel_file == PORTABLE:
-            return Cost(macs, timing.conv2d_portable(w), 400, x[1].size_bytes + 12 * w.out_c, 0)
-        signed = "signed" in v.name
-        cycles = timing.conv2d_simd(w, signed)
+            return timing.windowed(v.name, w, calls)
         if "pixels" in v.name:
-            cycles = timing.conv2d_pixels(w, "short" in v.name, signed)
-        cycles += timing.clamp_cycles(w.out_pixels * w.out_c, "clamped" in v.name)
-        return Cost(macs, cycles, 1200, gemm_stream_bytes(w.out_c, w.taps, _together(v)), v.scratch_bytes)
+            return timing.quads("conv2d_pixels", w.taps, w.out_c, w.out_pixels, calls, v.name)
+        if "1x1" in v.name:
+            return timing.pointwise(w, v.name, _pixels_together(w), by_rows)
+        return timing.windows(w, v.name, "columns" in v.name, by_rows)
 
     def overlap(self, v: Variant, *x: TensorType) -> tuple[Overlap | None, ...]:
         w = self.window(x[0], x[1])
@@ -183,11 +192,7 @@ class Conv2d:
         return True
 
     def row_cycles(self, v: Variant, *x: TensorType) -> int:
-        """Tiles of three pixels do not reach over the end of a row."""
-        w = self.window(x[0], x[1])
-        if v.kernel_file == PORTABLE:
-            return self.cost(v, *x).cycles + 30 * w.out_h
-        return self.cost(v, *x).cycles * -(-w.out_w // 3) * 3 // w.out_w + 90 * w.out_h
+        return self.work(v, *x, by_rows=True).cycles
 
     def params_c(self, v: Variant, types: Types, in_ring: int, consts: tuple[str, ...]) -> tuple[str, str]:
         """(C type, initialiser) of the kernels' parameters; `in_ring` rows are in the input's buffer."""

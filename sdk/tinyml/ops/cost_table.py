@@ -9,17 +9,19 @@ from functools import cache
 from pathlib import Path
 
 FILE = Path(__file__).with_name("cost_table.toml")
-_GUESS_LAYER, _GUESS_KERNEL = 80, 600
+_GUESS_LAYER, _GUESS_KERNEL, _GUESS_PART = 80, 600, 20
 
 
 @dataclass(frozen=True)
 class VariantCode:
     """Bytes of one variant on a Cortex-M4: `functions` are shared by name with other variants, `layer_bytes` is what
-    every layer has of its own, `row_layer_bytes` the same where layers run row by row (0 where they cannot)."""
+    every layer has of its own, `row_layer_bytes` the same where layers run row by row (0 where they cannot). Where a
+    single layer runs the variant, compilers save `alone_saves` of it."""
 
     layer_bytes: int
     row_layer_bytes: int
     functions: Mapping[str, int]
+    alone_saves: int = 0
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,13 @@ class CostTable:
     frame: FrameCode
     cycles: Mapping[str, Mapping[str, float]]
 
+    def cycles_of(self, family: str, parts: Mapping[str, float]) -> float:
+        """For parts that run as often as given; of a family that was never measured, a guess on the high side."""
+        cycles = self.cycles.get(family)
+        if cycles is None:
+            return _GUESS_PART * sum(parts.values())
+        return sum(cycles[part] * count for part, count in parts.items() if part in cycles)
+
     def code(self, variant: str) -> VariantCode:
         """Of a variant by name; of one that was never measured, a guess on the high side."""
         found = self.variants.get(variant)
@@ -66,9 +75,12 @@ def cost_table() -> CostTable:
     with FILE.open("rb") as file:
         table = tomllib.load(file)
     sizes = table["functions"]
-    variants = {
-        name: VariantCode(entry["layer"], entry.get("row_layer", 0), {part: sizes[part] for part in entry["functions"]})
-        for name, entry in table["variants"].items()
-    }
+    variants = {name: _variant(name, entry, sizes) for name, entry in table["variants"].items()}
     cycles = {name: entry["cycles"] for name, entry in table.get("families", {}).items()}
     return CostTable(variants, FrameCode(**table["frame"]), cycles)
+
+
+def _variant(name: str, entry: Mapping, sizes: Mapping[str, int]) -> VariantCode:
+    functions = {part: sizes[part] for part in entry["functions"]}
+    usual = entry["layer"] + sum(size for part, size in functions.items() if part.startswith(name))
+    return VariantCode(entry["layer"], entry.get("row_layer", 0), functions, usual - entry["alone"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,10 +14,12 @@ from tinyml.ir.op import Call, Case, Cost, GraphError, Overlap, Packed, Range, V
 from tinyml.ir.requantize import Rounding
 from tinyml.ir.requantize_scaled import needs_negative_fix
 from tinyml.ir.tensor import Const, QuantParams, TensorType
-from tinyml.ops import scaling, timing
+from tinyml.ops import scaling
+from tinyml.ops import timing_convolutions as timing
 from tinyml.ops.depthwise_golden import depthwise_cases
 from tinyml.ops.depthwise_packing import Channels, Scale, depthwise_stream, dot_stream, stream_words
 from tinyml.ops.depthwise_planes import Planes
+from tinyml.ops.timing import Work
 from tinyml.ops.window import Window
 
 Types = tuple[TensorType, ...]
@@ -125,20 +127,25 @@ class DepthwiseConv2d:
     def cost(self, v: Variant, *x: TensorType) -> Cost:
         w = self.window(x[0], x[1])
         macs = w.out_pixels * w.out_c * w.kernel_h * w.kernel_w
+        taps = w.kernel_h * w.kernel_w
         if v.kernel_file == PORTABLE:
-            return Cost(macs, timing.depthwise_portable(w), 400, x[1].size_bytes + 12 * w.out_c, 0)
-        if v.kernel_file == DOT:
-            taps = w.kernel_h * w.kernel_w
-            return Cost(macs, timing.depthwise_dot(taps, w.out_c), 280, w.out_c // 4 * (36 + 8 * ((taps + 1) // 2)), 0)
-        p = self._planes(v, x)
-        cycles = self._cycles(v, p, w.out_c)
-        cycles += timing.clamp_cycles(w.out_pixels * w.out_c, (self.act_min, self.act_max) != (-128, 127))
-        return Cost(macs, cycles, 1100, w.out_c * stream_words(p.taps) * 4, v.scratch_bytes)
+            weights = x[1].size_bytes + 12 * w.out_c
+        elif v.kernel_file == DOT:
+            weights = w.out_c // 4 * (36 + 8 * ((taps + 1) // 2))
+        else:
+            weights = w.out_c * stream_words(self._planes(v, x).taps) * 4
+        return Cost(macs, self.work(v, *x).cycles, weights, v.scratch_bytes)
 
-    def _cycles(self, v: Variant, p: Planes, channels: int, by_rows: bool = False) -> int:
-        if p.wide:
-            return timing.depthwise_wide(p, channels, "_signed" in v.name, by_rows)
-        return timing.depthwise3x3(p, channels, "_fixed" in v.name, by_rows)
+    def work(self, v: Variant, *x: TensorType, by_rows: bool = False) -> Work:
+        """What the variant does; every row that is computed alone fills the planes anew."""
+        w = self.window(x[0], x[1])
+        clamped = (self.act_min, self.act_max) != (-128, 127)
+        if v.kernel_file == PORTABLE:
+            return timing.depthwise_windowed(v.name, w)
+        if v.kernel_file == DOT:
+            return timing.depthwise_dot(w.kernel_h * w.kernel_w, w.out_c, v.name, clamped)
+        count = timing.depthwise_wide if v.kernel_file == WIDE else timing.depthwise3x3
+        return count(self._planes(v, x), w.out_c, v.name, by_rows, clamped)
 
     def overlap(self, v: Variant, *x: TensorType) -> tuple[Overlap | None, ...]:
         if v.kernel_file == DOT:
@@ -193,10 +200,7 @@ class DepthwiseConv2d:
         return v.kernel_file in (DSP, WIDE) and not v.tile[0]
 
     def row_cycles(self, v: Variant, *x: TensorType) -> int:
-        """Every row fills the planes anew."""
-        w = self.window(x[0], x[1])
-        cycles = self._cycles(v, replace(self._planes(v, x), band=1), w.out_c, by_rows=True)
-        return cycles + timing.clamp_cycles(w.out_pixels * w.out_c, (self.act_min, self.act_max) != (-128, 127))
+        return self.work(v, *x, by_rows=True).cycles
 
     def params_c(self, v: Variant, types: Types, in_ring: int, consts: tuple[str, ...]) -> tuple[str, str]:
         """(C type, initialiser) of the SIMD kernels' parameters; `in_ring` rows are in the input's buffer."""

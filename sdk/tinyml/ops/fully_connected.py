@@ -13,7 +13,8 @@ from tinyml.ir.op import Call, Case, Cost, GraphError, Overlap, Packed, Range, V
 from tinyml.ir.requantize import Rounding
 from tinyml.ir.requantize_scaled import needs_negative_fix
 from tinyml.ir.tensor import Const, QuantParams, TensorType
-from tinyml.ops import golden, scaling, timing
+from tinyml.ops import golden, scaling
+from tinyml.ops import timing_convolutions as timing
 from tinyml.ops.gemm_packing import (
     StreamConstants,
     gemm_stream,
@@ -23,6 +24,7 @@ from tinyml.ops.gemm_packing import (
     stream_constants,
 )  # fmt: skip
 from tinyml.ops.kernel_endings import kernel_endings
+from tinyml.ops.timing import Work
 
 Types = tuple[TensorType, ...]
 PORTABLE = "fully_connected_s8.h"
@@ -82,12 +84,15 @@ class FullyConnected:
 
     def cost(self, v: Variant, *x: TensorType) -> Cost:
         outputs, inputs = x[1].shape
+        stream_bytes = gemm_stream_bytes(outputs, inputs, 4, scales="tensor" not in v.name)
+        weights = x[1].size_bytes + 12 * outputs if v.kernel_file == PORTABLE else stream_bytes
+        return Cost(x[1].elements, self.work(v, *x).cycles, weights, 0)
+
+    def work(self, v: Variant, *x: TensorType) -> Work:
+        outputs, inputs = x[1].shape
         if v.kernel_file == PORTABLE:
-            cycles = timing.fully_connected_portable(inputs, outputs)
-            return Cost(x[1].elements, cycles, 200, x[1].size_bytes + 12 * outputs, 0)
-        cycles = timing.gemm_quads(inputs, outputs, "short" in v.name)
-        cycles += timing.clamp_cycles(outputs, "clamped" in v.name)
-        return Cost(x[1].elements, cycles, 900, gemm_stream_bytes(outputs, inputs, 4, scales="tensor" not in v.name), 0)
+            return timing.fully_connected(v.name, inputs, outputs)
+        return timing.quads("fully_connected_s8_dsp", inputs, outputs, 1, 1, v.name)
 
     def overlap(self, v: Variant, *x: TensorType) -> tuple[Overlap | None, ...]:
         return (None,)

@@ -10,6 +10,7 @@ from tinyml.ir.op import Call, Cost, Variant
 from tinyml.ir.tensor import TensorType
 from tinyml.ops import timing
 from tinyml.ops.moving import Mover
+from tinyml.ops.timing import Work
 
 _LOOPS = 4
 
@@ -49,9 +50,10 @@ class Gather(Mover):
         return (Variant("gather_s8", "gather_s8.h"),)
 
     def cost(self, v: Variant, *x: TensorType) -> Cost:
-        walk = self.walk(x[0])
-        elements = TensorType(walk.sizes).elements
-        return Cost(0, timing.copy(elements // walk.sizes[-1], elements), 110, 0, 0)
+        return Cost(0, self.work(v, *x).cycles, 0, 0)
+
+    def work(self, v: Variant, *x: TensorType) -> Work:
+        return timing.gather(v.name, self.walk(x[0]).sizes)
 
     def kernel_c(self, v: Variant, w: CWriter, symbol: str) -> None:
         with w.block(f"static TM_SEPARATE void {symbol}(const int8_t *x, int8_t *y, const tm_walk *walk)"):

@@ -12,6 +12,7 @@ from tinyml.ir.cwriter import CWriter
 from tinyml.ir.op import Call, Case, Cost, GraphError, Overlap, Packed, Range, Variant, operator
 from tinyml.ir.tensor import Const, QuantParams, TensorType
 from tinyml.ops import golden, lookup_tables, scaling, timing
+from tinyml.ops.timing import Work
 
 Types = tuple[TensorType, ...]
 
@@ -51,7 +52,10 @@ class Lookup:
         return (Variant("lookup_s8", "lookup_s8.h"),)
 
     def cost(self, v: Variant, *x: TensorType) -> Cost:
-        return Cost(0, timing.lookup(x[0].elements), 24, 256, 0)
+        return Cost(0, self.work(v, *x).cycles, 256, 0)
+
+    def work(self, v: Variant, *x: TensorType) -> Work:
+        return timing.elements(v.name, x[0].elements)
 
     def overlap(self, v: Variant, *x: TensorType) -> tuple[Overlap | None, ...]:
         return (Overlap(0),)

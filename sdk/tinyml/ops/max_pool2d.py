@@ -12,6 +12,7 @@ from tinyml.ir.op import Case, Cost, Variant, operator
 from tinyml.ir.tensor import TensorType
 from tinyml.ops import golden, timing
 from tinyml.ops.pooling import Pooling
+from tinyml.ops.timing import Work
 
 PORTABLE = "max_pool2d_s8.h"
 DSP = "max_pool2d_s8_dsp.h"
@@ -34,8 +35,10 @@ class MaxPool2d(Pooling):
         return (Variant("max_pool2d_s8", PORTABLE),)
 
     def cost(self, v: Variant, *x: TensorType) -> Cost:
-        simd = v.kernel_file == DSP
-        return Cost(0, timing.max_pool(self.window(x[0]), simd), 290 if simd else 200, 0, 0)
+        return Cost(0, self.work(v, *x).cycles, 0, 0)
+
+    def work(self, v: Variant, *x: TensorType) -> Work:
+        return timing.pool(v.name, self.window(x[0]), v.kernel_file == DSP)
 
     def flags_c(self, v: Variant) -> str:
         return f", {int('clamped' in v.name)}" if v.kernel_file == DSP else ""

@@ -15,6 +15,7 @@ from tinyml.ir.requantize import Rounding, quantize_multiplier, requantize
 from tinyml.ir.tensor import Const, QuantParams, TensorType
 from tinyml.ops import golden, scaling, timing
 from tinyml.ops.average_pool2d import rounded_mean
+from tinyml.ops.timing import Work
 
 PORTABLE = "mean_s8.h"
 DSP = "mean_s8_dsp.h"
@@ -89,12 +90,10 @@ class Mean:
         return (dsp, portable) if isa.dsp and inner >= 4 else (portable,)
 
     def cost(self, v: Variant, *x: TensorType) -> Cost:
-        outer, count, inner = self.extents(x[0])
-        simd = v.kernel_file == DSP
-        cycles = outer * (timing.mean_simd if simd else timing.mean_portable)(count, inner)
-        finish = 0 if self.rounding == "high" else 12 * outer * inner
-        code_bytes = (170 if "plain" in v.name else 330) if simd else 100
-        return Cost(0, cycles + finish, code_bytes + (60 if finish else 0), 0, 0)
+        return Cost(0, self.work(v, *x).cycles, 0, 0)
+
+    def work(self, v: Variant, *x: TensorType) -> Work:
+        return timing.mean(v.name, *self.extents(x[0]), v.kernel_file == DSP)
 
     def overlap(self, v: Variant, *x: TensorType) -> tuple[Overlap | None, ...]:
         # Outputs are written over the first cells of what has been read, or before them.

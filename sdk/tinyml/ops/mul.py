@@ -15,6 +15,7 @@ from tinyml.ir.requantize_scaled import ScaledRequantization, needs_negative_fix
 from tinyml.ir.tensor import QuantParams, TensorType
 from tinyml.ops import golden, scaling, timing
 from tinyml.ops.elementwise import Elementwise, Types, kernel_head
+from tinyml.ops.timing import Work
 
 _BITS = 14  # TM_PRODUCT_BITS
 _LARGEST_PRODUCT = 255 * 255
@@ -61,12 +62,11 @@ class Mul(Elementwise):
         return (Variant(f"mul_s8_{kind}{clamped}{flat}", "mul_s8.h"),)
 
     def cost(self, v: Variant, *x: TensorType) -> Cost:
-        kind, flat = v.name.split("_")[2], not v.name.endswith("broadcast")
         weights = 0 if self.constant is None else x[self.constant].size_bytes
-        elements = TensorType(self.pairing(*x).shape).elements
-        stepwise = kind not in ("scaled", "signed")
-        cycles = timing.mul(elements, stepwise, flat, self.is_clamped)
-        return Cost(0, cycles, (150 if stepwise else 80) + 60 * (not flat), weights, 0)
+        return Cost(0, self.work(v, *x).cycles, weights, 0)
+
+    def work(self, v: Variant, *x: TensorType) -> Work:
+        return timing.pairwise(v.name, self.pairing(*x))
 
     def kernel_c(self, v: Variant, w: CWriter, symbol: str) -> None:
         flat, clamped = not v.name.endswith("broadcast"), int("clamped" in v.name)

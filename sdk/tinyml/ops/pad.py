@@ -13,6 +13,7 @@ from tinyml.ir.op import Call, Case, Cost, GraphError, Range, Variant, operator
 from tinyml.ir.tensor import TensorType
 from tinyml.ops import golden, scaling, timing
 from tinyml.ops.moving import Mover, check_movable
+from tinyml.ops.timing import Work
 
 Pairs = tuple[tuple[int, int], ...]
 
@@ -55,9 +56,11 @@ class Pad(Mover):
         return (Variant("pad_s8", "pad_s8.h"),)
 
     def cost(self, v: Variant, *x: TensorType) -> Cost:
-        (out,) = self.infer(*x)
-        rows, pixels, _ = self.loops(x[0])
-        return Cost(0, timing.copy(3 * sum(rows) * sum(pixels), out.elements), 170, 0, 0)
+        return Cost(0, self.work(v, *x).cycles, 0, 0)
+
+    def work(self, v: Variant, *x: TensorType) -> Work:
+        (out,), (rows, pixels, _) = self.infer(*x), self.loops(x[0])
+        return timing.pad(v.name, rows[1], pixels[1], x[0].elements, out.elements - x[0].elements)
 
     def rows_needed(self, out_rows: Range, *x: TensorType) -> tuple[Range, ...]:
         height, above = (x[0].shape[-3], self.padding[-3][0]) if len(x[0].shape) > 2 else (1, 0)

@@ -34,7 +34,7 @@ class Reshape:
         return (Variant("alias", ""),)
 
     def cost(self, v: Variant, *x: TensorType) -> Cost:
-        return Cost(0, 0, 0, 0, 0)
+        return Cost(0, 0, 0, 0)
 
     def overlap(self, v: Variant, *x: TensorType) -> tuple[Overlap | None, ...]:
         return (Overlap(0, exact=True),)

@@ -18,6 +18,7 @@ from tinyml.ir.op import Call, Case, Cost, GraphError, Packed, Range, Variant, o
 from tinyml.ir.tensor import Const, TensorType
 from tinyml.ops import golden, scaling, timing
 from tinyml.ops.moving import Mover
+from tinyml.ops.timing import Work
 
 _MOST = 2**13
 _ONE = 1024  # the bilinear weights' unit
@@ -90,8 +91,10 @@ class ResizeNearest(_Resize):
         return (Variant("resize_nearest_s8", "resize_s8.h"),)
 
     def cost(self, v: Variant, *x: TensorType) -> Cost:
-        pixels = self.size[0] * self.size[1]
-        return Cost(0, timing.copy(pixels, pixels * x[0].shape[3]), 90, 2 * sum(self.size), 0)
+        return Cost(0, self.work(v, *x).cycles, 2 * sum(self.size), 0)
+
+    def work(self, v: Variant, *x: TensorType) -> Work:
+        return timing.resize(v.name, *self.size, x[0].shape[3])
 
     def rows_needed(self, out_rows: Range, *x: TensorType) -> tuple[Range, ...]:
         rows = self.axes(x[0])[0][out_rows.start : out_rows.stop]
@@ -147,8 +150,10 @@ class ResizeBilinear(_Resize):
         return (Variant("resize_bilinear_s8", "resize_s8.h"),)
 
     def cost(self, v: Variant, *x: TensorType) -> Cost:
-        pixels = self.size[0] * self.size[1]
-        return Cost(0, pixels * (40 + 28 * x[0].shape[3]), 180, 6 * sum(self.size), 0)
+        return Cost(0, self.work(v, *x).cycles, 6 * sum(self.size), 0)
+
+    def work(self, v: Variant, *x: TensorType) -> Work:
+        return timing.resize(v.name, *self.size, x[0].shape[3])
 
     def rows_needed(self, out_rows: Range, *x: TensorType) -> tuple[Range, ...]:
         rows = self.axes(x[0])[0][out_rows.start : out_rows.stop]

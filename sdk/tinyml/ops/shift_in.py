@@ -12,6 +12,7 @@ from tinyml.ir.cwriter import CWriter
 from tinyml.ir.op import Call, Case, Cost, GraphError, Overlap, Packed, Range, Variant, operator
 from tinyml.ir.tensor import Const, TensorType
 from tinyml.ops import golden, timing
+from tinyml.ops.timing import Work
 
 Types = tuple[TensorType, ...]
 KERNELS = "shift_in_s8.h"
@@ -49,7 +50,10 @@ class ShiftIn(_InPlace):
         return (Variant("shift_in_s8", KERNELS, in_place=True),)
 
     def cost(self, v: Variant, *x: TensorType) -> Cost:
-        return Cost(0, timing.shift_in(x[0].size_bytes), 70, 0, 0)
+        return Cost(0, self.work(v, *x).cycles, 0, 0)
+
+    def work(self, v: Variant, *x: TensorType) -> Work:
+        return timing.shift_in(v.name, x[0].size_bytes, x[1].size_bytes)
 
     def kernel_c(self, v: Variant, w: CWriter, symbol: str) -> None:
         head = f"static TM_SEPARATE void {symbol}(int8_t *history, const int8_t *row, int32_t bytes, int32_t row_bytes)"
@@ -88,7 +92,10 @@ class CountUp(_InPlace):
         return (Variant("count_up", KERNELS, in_place=True),)
 
     def cost(self, v: Variant, *x: TensorType) -> Cost:
-        return Cost(0, 16, 16, 0, 0)
+        return Cost(0, self.work(v, *x).cycles, 0, 0)
+
+    def work(self, v: Variant, *x: TensorType) -> Work:
+        return timing.constant(v.name)
 
     def kernel_c(self, v: Variant, w: CWriter, symbol: str) -> None:
         with w.block(f"static TM_SEPARATE void {symbol}(int32_t *count, int32_t most)"):

@@ -23,6 +23,7 @@ from tinyml.ir.op import Call, Case, Cost, GraphError, Overlap, Packed, Range, V
 from tinyml.ir.requantize import quantize_multiplier
 from tinyml.ir.tensor import Const, QuantParams, TensorType
 from tinyml.ops import gemmlowp, golden, scaling, timing
+from tinyml.ops.timing import Work
 
 OUT = QuantParams((1 / 256,), -128)
 _MOST_CLASSES = 2**16  # of `table`; LiteRT's sum holds fewer than 2**12
@@ -96,11 +97,12 @@ class Softmax:
         return (Variant("softmax_s8", "softmax_s8.h"),)
 
     def cost(self, v: Variant, *x: TensorType) -> Cost:
+        table = 2 * len(exp_table(x[0].quant.scale * self.beta)) if self.arithmetic == "table" else 0
+        return Cost(0, self.work(v, *x).cycles, table, 0)
+
+    def work(self, v: Variant, *x: TensorType) -> Work:
         classes = x[0].shape[-1]
-        rows = x[0].elements // classes
-        if self.arithmetic == "gemmlowp":
-            return Cost(0, timing.softmax_gemmlowp(rows, classes), 330, 0, 0)
-        return Cost(0, timing.softmax(rows, classes), 120, 2 * len(exp_table(x[0].quant.scale * self.beta)), 0)
+        return timing.softmax(v.name, x[0].elements // classes, classes)
 
     def overlap(self, v: Variant, *x: TensorType) -> tuple[Overlap | None, ...]:
         return (Overlap(0),)
