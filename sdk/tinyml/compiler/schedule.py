@@ -72,7 +72,8 @@ def schedule(
     best = search.fastest_that_fits()
     if keep_all:
         return best
-    return search.with_shared_kernels(search.with_chains(best) if rows else best, budget)
+    plain = search.relieved(best)
+    return search.with_shared_kernels(search.chained(best, plain) if rows else plain, budget)
 
 
 def fixed_schedule(graph: Graph, isa: Isa, variants: Mapping[str, Variant], *, guard_bytes: int = 0) -> Schedule:
@@ -86,7 +87,7 @@ def push_schedule(graph: Graph, isa: Isa) -> Schedule:
     Raises: GraphError when the first layer cannot take rows.
     """
     search = _Search.of(graph, isa)
-    base = search.fastest_that_fits()
+    base = search.relieved(search.fastest_that_fits())
     first = graph.nodes[0]
     able = len(graph.inputs) == 1 and graph.activations(first) == graph.inputs and graph.inputs[0] not in graph.outputs
     readers = sum(graph.inputs[0] in node.inputs for node in graph.nodes)
@@ -192,6 +193,21 @@ class _Search:
         small = self.planned(light)  # the search missed the bound: was it because of the scratch?
         return small if small.plan.arena_bytes < best.plan.arena_bytes else best
 
+    def relieved(self, best: Schedule) -> Schedule:
+        """Give the fullest step a slower variant, one that may overlap more, as long as that is worth it."""
+        while True:
+            chains = best.chains
+            needs = self.needs(best.variants, chains)
+            fullest = max(needs, key=needs.get, default=None)
+            others = [v for v in self.options.get(fullest, ()) if v != best.variants[fullest]]
+            promising = [variants for v in others
+                         if self._may_be_worth(variants := {**best.variants, fullest: v}, chains, best)]  # fmt: skip
+            worth = [replace(trial, gains=best.gains) for variants in promising
+                     if self._worth(trial := self.planned(variants, chains), best)]  # fmt: skip
+            if not worth:
+                return best
+            best = min(worth, key=self._arena_and_cycles)
+
     def lightest(self) -> dict[str, Variant]:
         return {name: self._lightest(name) for name in self.options}
 
@@ -214,9 +230,18 @@ class _Search:
                 return best
             best = self.smallest(worth, best)
 
+    def chained(self, best: Schedule, plain: Schedule) -> Schedule:
+        """`best` with chains if they are worth it beside `plain`, the best without any."""
+        found = self.relieved(self.with_chains(best))
+        if not found.chains or not self._worth(found, plain):
+            return plain
+        first = replace(found.gains[0], arena_bytes_before=plain.plan.arena_bytes,
+                        estimated_cycles_before=self.total_cycles(plain))  # fmt: skip
+        return replace(found, gains=(first, *found.gains[1:]))
+
     def smallest(self, trials: Sequence[Schedule], before: Schedule) -> Schedule:
         """The schedule with the smallest arena, each of `trials` being `before` with one more chain."""
-        best = min(trials, key=lambda t: (t.plan.arena_bytes, self.total_cycles(t)))
+        best = min(trials, key=self._arena_and_cycles)
         gain = ChainGain(before.plan.arena_bytes, best.plan.arena_bytes, self.total_cycles(before),
                          self.total_cycles(best))  # fmt: skip
         return replace(best, gains=(*before.gains, gain))
@@ -242,6 +267,9 @@ class _Search:
     def _row_cycles(self, name: str, variant: Variant) -> int:
         """Cycles of a whole tensor that is computed one row a call."""
         return self.known[name].row_cycles[variant]
+
+    def _arena_and_cycles(self, s: Schedule) -> tuple[int, int]:
+        return s.plan.arena_bytes, self.total_cycles(s)
 
     def total_cycles(self, s: Schedule) -> int:
         chained = {name for chain in s.chains for name in chain.nodes}
