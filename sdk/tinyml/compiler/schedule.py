@@ -19,7 +19,7 @@ from tinyml.ops.cost_table import cost_table
 COUNTS = "rows_counted"
 """The state of a chain that is pushed."""
 
-_SLOWER = 1.15  # what a layer may lose for a smaller arena
+_SLOWER = 1.2  # what a layer may lose for a smaller arena
 _WORTH = 3.0  # a chain must save this many times more of the arena than it adds to the cycles, both relative
 
 
