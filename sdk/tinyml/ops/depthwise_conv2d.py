@@ -87,6 +87,8 @@ class DepthwiseConv2d:
             return (portable,)
         if not scale.fits_shifts or w.stride_h > 255:
             return (portable,)
+        if signed and scale.n.min() == 0:  # rounded once, but signed kernels fix negative results of all channels
+            return (portable,)
         # Rounding negative results away from zero does no harm where none of them can be seen.
         also_signed = scale.rounding == "double" and self.act_min >= self.out.zero_point
         fixes = (True,) if signed else (False, True) if also_signed else (False,)

@@ -58,6 +58,12 @@ def depthwise_cases(make: Callable[..., Op]) -> Iterable[Case]:
     yield case("per_tensor", (4, 4, 4), per_tensor=True)
     for rounding in ("double", "single"):
         yield case(f"rounding_{rounding}", (4, 4, 4), rounding=rounding)
+    # Channels of both kinds: some are rounded once, others twice, and negative results of the latter away from zero.
+    ones = {"fill": golden.Fill(weights=1), "bias": 5, "rounding": "double"}
+    for stride in (1, 2):
+        yield case(f"rounded_once_or_twice_s{stride}", (6, 6, 8), stride=(stride, stride), gain=130.0, **ones)
+    yield case("rounded_once_or_twice_5x5", (6, 6, 8), (5, 5), padding=(2, 2, 2, 2), gain=210.0, **ones)
+    yield case("rounded_once_or_twice_window", (3, 3, 8), padding=(0, 0, 0, 0), gain=130.0, **ones)
     for rounding in ("double", "single"):
         for side in (3, 5, 7):
             for stride in (1, 2):
