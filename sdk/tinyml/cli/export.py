@@ -25,10 +25,17 @@ def command(
     stream: Annotated[
         bool, typer.Option("--stream", help="Take frames (or rows) one by one instead of whole inputs.")
     ] = False,
+    flash: Annotated[
+        int | None, typer.Option(min=1, metavar="BYTES", help="Choose kernels to keep code and weights below this.")
+    ] = None,
+    cycles: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Choose kernels to keep an inference below this.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Write C that any project can add: no library, no heap, the same bytes on every core."""
     from tinyml.board import named_isa
+    from tinyml.compiler import Budget
     from tinyml.exporters import export_c
     from tinyml.importers import load_model
 
@@ -36,7 +43,8 @@ def command(
         raise UsageError(f"there is no format `{format}`", hint=f"known here: {', '.join(FORMATS)}")
     if isa not in CORES:
         raise UsageError(f"there is no instruction set `{isa}`", hint=f"known here: {', '.join(CORES)}")
-    done = export_c(load_model(model), named_isa(isa), name, folder, stream=stream)
+    budget = Budget(flash, cycles)
+    done = export_c(load_model(model), named_isa(isa), name, folder, stream=stream, budget=budget)
     if json:
         print_json(done)
         return

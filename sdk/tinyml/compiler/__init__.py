@@ -5,9 +5,10 @@ from tinyml.compiler.cost import NetworkCost, network_cost
 from tinyml.compiler.host_model import HostModel
 from tinyml.compiler.peak import Peak
 from tinyml.compiler.plan import Placement, Plan, Step, plan_memory
+from tinyml.compiler.share_kernels import Budget
 from tinyml.compiler.streaming_analysis import Windows
 
 __all__ = [
-    "ChainInfo", "Compiled", "HostModel", "LayerInfo", "NetworkCost", "Peak", "Placement", "Plan", "Step", "Windows",
-    "compile_graph", "network_cost", "plan_memory", "write",
+    "Budget", "ChainInfo", "Compiled", "HostModel", "LayerInfo", "NetworkCost", "Peak", "Placement", "Plan", "Step",
+    "Windows", "compile_graph", "network_cost", "plan_memory", "write",
 ]  # fmt: skip

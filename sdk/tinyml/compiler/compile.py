@@ -26,6 +26,7 @@ from tinyml.compiler.passes import (
 from tinyml.compiler.plan import Plan
 from tinyml.compiler.row_streaming import ChainGain
 from tinyml.compiler.schedule import Schedule, push_schedule, reorder, schedule
+from tinyml.compiler.share_kernels import Budget
 from tinyml.compiler.streaming_analysis import StreamingError, Windows
 from tinyml.ir.graph import Graph
 from tinyml.ir.op import GraphError
@@ -127,14 +128,15 @@ class Compiled:
 
 
 def compile_graph(graph: Graph, isa: Isa, *, prefix: str = "m", taps: bool = False, canary: bool = False,
-                  stream: bool = False, passes: tuple[Pass, ...] = PASSES) -> Compiled:  # fmt: skip
+                  stream: bool = False, passes: tuple[Pass, ...] = PASSES,
+                  budget: Budget = Budget()) -> Compiled:  # fmt: skip
     """Compile `graph` for `isa`; with `stream`, to take one frame (row of its input) at a time.
 
     Streamed windows overlap where the network allows it (see `streaming_analysis`); where it does not, windows follow
     one another: the rows of one input, of an image for example, are taken in as they come.
     `taps` keeps every computed tensor in the arena to be read after a run; `canary` does so too and leaves guard
     words between tensors, which `HostModel` checks after every run. `passes` are run first: none of them leaves the
-    operators as they are. Raises: GraphError.
+    operators as they are. Kernels are chosen to meet `budget` where that can be met. Raises: GraphError.
     """
     verify(graph)
     for step in passes:
@@ -145,11 +147,11 @@ def compile_graph(graph: Graph, isa: Isa, *, prefix: str = "m", taps: bool = Fal
     guard_bytes = 16 if canary else 0
     frames = windows = None
     if stream:
-        windows, frames, graph, planned = _streamed(graph, isa)
+        windows, frames, graph, planned = _streamed(graph, isa, budget)
     else:
         graph = reorder(graph, isa)
         verify(graph)
-        planned = schedule(graph, isa, keep_all=taps or canary, guard_bytes=guard_bytes)
+        planned = schedule(graph, isa, keep_all=taps or canary, guard_bytes=guard_bytes, budget=budget)
     compiled = compile_schedule(graph, isa, planned, prefix=prefix, frames=frames, guard_bytes=guard_bytes)
     return replace(compiled, windows=windows)
 
@@ -168,19 +170,19 @@ def compile_schedule(
     )  # fmt: skip
 
 
-def _streamed(graph: Graph, isa: Isa) -> tuple[Windows, FrameGraph | None, Graph, Schedule]:
+def _streamed(graph: Graph, isa: Isa, budget: Budget) -> tuple[Windows, FrameGraph | None, Graph, Schedule]:
     """The per-frame graph where windows can overlap, else the graph itself with its input pushed row by row."""
     try:
         frames = frame_graph(graph)
     except StreamingError as overlapping:
         try:
-            planned = push_schedule(graph, isa)
+            planned = push_schedule(graph, isa, budget)
             return Windows.of(graph.types[graph.inputs[0]], overlapping.reason), None, graph, planned
         except GraphError as rows:
             details = (f"windows cannot overlap: {overlapping.reason}", f"nor follow one another: {rows.message}")
             raise GraphError(f"graph `{graph.name}` cannot be streamed", details=details, hint=rows.hint) from rows
     verify(frames.graph)
-    return Windows.of(frames.window), frames, frames.graph, schedule(frames.graph, isa)
+    return Windows.of(frames.window), frames, frames.graph, schedule(frames.graph, isa, budget=budget)
 
 
 def _chain_infos(program: Program) -> tuple[ChainInfo, ...]:

@@ -81,7 +81,7 @@ def fixed_schedule(graph: Graph, isa: Isa, variants: Mapping[str, Variant], *, g
     return _Search.of(graph, isa, True, guard_bytes).planned(variants)
 
 
-def push_schedule(graph: Graph, isa: Isa) -> Schedule:
+def push_schedule(graph: Graph, isa: Isa, budget: Budget = Budget()) -> Schedule:
     """A schedule whose caller hands over the input row by row, so that it never exists as a whole.
 
     Raises: GraphError when the first layer cannot take rows.
@@ -102,7 +102,7 @@ def push_schedule(graph: Graph, isa: Isa) -> Schedule:
         variants = dict(base.variants) | {n.name: search._for_rows(n) for n in run[:end]}
         trials.append(search.planned(variants, (row_chain(graph, run[:end], variants, pushed=True),)))
     best = search.smallest(trials, base)
-    return search.with_shared_kernels(best, Budget())
+    return search.with_shared_kernels(best, budget)
 
 
 def reorder(graph: Graph, isa: Isa) -> Graph:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tinyml import __version__
 from tinyml.board import Isa
-from tinyml.compiler import Compiled, Windows, compile_graph
+from tinyml.compiler import Budget, Compiled, Windows, compile_graph
 from tinyml.errors import ProjectError
 from tinyml.exporters.known_answers import known_answer_test
 from tinyml.ir.graph import Graph
@@ -43,16 +43,19 @@ class Export:
     windows: Windows | None  # with `stream`: what pushes make up
 
 
-def export_c(graph: Graph, isa: Isa, name: str, folder: Path, *, stream: bool = False) -> Export:
+def export_c(
+    graph: Graph, isa: Isa, name: str, folder: Path, *, stream: bool = False, budget: Budget = Budget()
+) -> Export:
     """Write `graph` as C for `isa` into `folder`; the same graph gives the same bytes.
 
-    `name` starts every global symbol; `stream` adds the functions that take one frame at a time. An earlier export in
-    `folder` is replaced as a whole. Raises: ProjectError for a name that C or this folder cannot have, and when the
-    folder holds anything else; GraphError when the graph cannot be compiled.
+    `name` starts every global symbol; `stream` adds the functions that take one frame at a time; kernels are chosen to
+    meet `budget` where that can be met. An earlier export in `folder` is replaced as a whole. Raises: ProjectError for
+    a name that C or this folder cannot have, and when the folder holds anything else; GraphError when the graph cannot
+    be compiled.
     """
     _check_name(name)
     _check_folder(folder)
-    compiled = compile_graph(graph, isa, prefix=name, stream=stream)
+    compiled = compile_graph(graph, isa, prefix=name, stream=stream, budget=budget)
     files = _relocated(compiled)
     files[f"{name}.h"] = _preface(compiled, stream) + files[f"{name}.h"]
     between = compiled.windows.frames_between if compiled.windows else None
