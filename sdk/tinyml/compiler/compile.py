@@ -99,11 +99,6 @@ class Compiled:
     windows: Windows | None = None  # of a network that is pushed frame by frame
 
     @property
-    def input_type(self) -> TensorType:
-        """The type of the first input."""
-        return self.input_types[0]
-
-    @property
     def output_type(self) -> TensorType:
         """The type of the first output."""
         return self.output_types[0]

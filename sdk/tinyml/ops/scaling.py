@@ -9,7 +9,7 @@ import numpy as np
 from tinyml.ir.cwriter import CWriter
 from tinyml.ir.op import Call, GraphError
 from tinyml.ir.requantize import Rounding, quantize_multiplier, requantize
-from tinyml.ir.tensor import Const, QuantParams, TensorType
+from tinyml.ir.tensor import QuantParams, TensorType
 from tinyml.ops.window import Window
 
 ROUNDINGS = {"high": "TM_ROUND_HIGH", "double": "TM_ROUND_DOUBLE", "single": "TM_ROUND_SINGLE"}
@@ -21,11 +21,6 @@ class Multipliers:
 
     multiplier: np.ndarray
     shift: np.ndarray
-
-    @property
-    def any_shift(self) -> bool:
-        """Whether some accumulator is shifted left before the multiplication."""
-        return bool(np.any(self.shift > 0))
 
 
 def multipliers(x: TensorType, weights: TensorType, out: QuantParams, channels: int, rounding: Rounding) -> Multipliers:
@@ -83,11 +78,6 @@ def check_accumulators(weights: np.ndarray, bias: np.ndarray) -> None:
         channel = int(worst.argmax())
         raise GraphError(f"the accumulator of output channel {channel} can overflow 32 bits",
                          hint="the bias is out of proportion to the weights: check the scales")  # fmt: skip
-
-
-def folded_bias(weights: np.ndarray, bias: Const, zero_point: int) -> np.ndarray:
-    """int32 bias less what the zero point contributes, `zero_point * sum(weights)`; weights [channels, taps]."""
-    return (bias.data.astype(np.int64) - zero_point * weights.astype(np.int64).sum(axis=1)).astype(np.int32)
 
 
 def output_initialiser(out: QuantParams, low: int, high: int) -> str:

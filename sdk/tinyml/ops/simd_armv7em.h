@@ -105,14 +105,6 @@ static inline int32_t tm_smmla(int32_t a, int32_t b, int32_t base)
     return result;
 }
 
-/* base + the high word of a * b, rounded half up. */
-static inline int32_t tm_smmlar(int32_t a, int32_t b, int32_t base)
-{
-    int32_t result;
-    __asm__("smmlar %0, %1, %2, %3" : "=r"(result) : "r"(a), "r"(b), "r"(base));
-    return result;
-}
-
 /* value / 2**21, rounded down and saturated. */
 static inline int32_t tm_saturate_s8_asr21(int32_t value)
 {

@@ -86,11 +86,6 @@ static inline int32_t tm_smmla(int32_t a, int32_t b, int32_t base)
     return base + (int32_t)(((int64_t)a * b) >> 32);
 }
 
-static inline int32_t tm_smmlar(int32_t a, int32_t b, int32_t base)
-{
-    return base + (int32_t)(((int64_t)a * b + ((int64_t)1 << 31)) >> 32);
-}
-
 static inline int8_t tm_saturate_s8(int32_t value)
 {
     return (int8_t)(value < -128 ? -128 : (value > 127 ? 127 : value));
