@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-EXTRAS := train,sim,speech,flash,test
+EXTRAS := train,sim,speech,flash,ray,test
 
 .PHONY: help setup demo test test-slow bench cost-table lint acceptance-digits clean
 

@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "sdk" / "tinyml"
 # Bottom up; packages of one tuple may not import each other unless listed in BESIDE.
 LAYERS: list[tuple[str, ...]] = [
     ("errors",), ("resources", "storage"), ("board", "toolchain"), ("ir",), ("features",), ("ops",),
-    ("importers", "compiler"), ("data",), ("models",), ("train",), ("quant",), ("nas",), ("runtime",),
+    ("importers", "compiler"), ("architecture",), ("data",), ("models",), ("train",), ("quant",), ("nas",), ("runtime",),
     ("exporters", "firmware"), ("sim",), ("deploy",), ("bench",), ("evaluate",), ("report",), ("artifacts",),
     ("project",), ("application", "limits", "quantized", "template", "stage_keys"), ("record",), ("pipeline",),
     ("cli",),
