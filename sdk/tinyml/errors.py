@@ -66,7 +66,8 @@ class OverBudgetError(TinymlError):
 
 _EXTRA_OF_MODULE = {
     "torch": "train", "torchaudio": "train", "lightning_fabric": "train", "ray": "ray", "onnx": "onnx",
-    "onnxruntime": "onnx", "unicorn": "sim", "capstone": "sim", "espeakng_loader": "speech", "pyocd": "flash", "serial": "flash",
+    "onnxruntime": "onnx", "unicorn": "sim", "capstone": "sim", "espeakng_loader": "speech",
+    "pyocd": "flash", "serial": "flash",
 }  # fmt: skip
 
 

@@ -5,8 +5,9 @@ Every network of the search is one: inverted residuals (vision), separable 2-D c
     stem convolution + ReLU -> blocks -> [1x1 head convolution + ReLU] -> global mean -> fully connected -> scores
 
 A block is: [1x1 convolution to `hidden` channels + ReLU] -> depthwise convolution + ReLU -> 1x1 convolution to
-`channels` (-> + input, when `residual`) (-> ReLU, when `relu`). Every convolution has a batch norm, folded before it is lowered.
-Kernels are padded by half of themselves, (k - 1) // 2 on each side, except along axes that a stem collapses.
+`channels` (-> + input, when `residual`) (-> ReLU, when `relu`). Every convolution has a batch norm, which is folded
+before it is lowered. Kernels are padded by half of themselves, (k - 1) // 2 on each side, except along axes that a stem
+collapses.
 """
 
 from __future__ import annotations
