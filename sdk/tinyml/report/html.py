@@ -2,33 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import io
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-
-import jinja2
-import matplotlib
-from matplotlib.figure import Figure
 
 from tinyml.errors import Progress, no_progress
 from tinyml.report.collect import RunRecord
 from tinyml.report.figures import all_figures
-from tinyml.report.theme import THEMES, Theme
+from tinyml.report.page import pictures_of, template
 from tinyml.storage import writing
 
-_TEMPLATE = Path(__file__).with_name("report.html.j2")
 _MOST_FUNCTIONS = 12
-
-
-@dataclass(frozen=True)
-class Picture:
-    """One figure, drawn for light and for dark pages, as data URIs; `alt` says in words what it shows."""
-
-    light: str
-    dark: str
-    alt: str
 
 
 def write_report(record: RunRecord, path: Path, progress: Progress = no_progress) -> Path:
@@ -44,26 +26,8 @@ def write_report(record: RunRecord, path: Path, progress: Progress = no_progress
 
 def render(record: RunRecord, progress: Progress = no_progress) -> str:
     """The page as text. Equal records give equal pages."""
-    drawings = all_figures(record)
-    pictures = {}
-    for number, (name, draw) in enumerate(drawings.items()):
-        pictures[name] = Picture(*(_data_uri(draw, theme) for theme in THEMES), alt=_describe(name, record))
-        progress("drawing the report", number + 1, len(drawings))
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATE.parent), autoescape=True, undefined=jinja2.StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    environment.filters["count"] = lambda value: f"{value:,}"
-    environment.filters["percent"] = lambda value, digits=1: f"{100 * value:.{digits}f} %"
-    return environment.get_template(_TEMPLATE.name).render(r=record, pictures=pictures, functions=_functions(record))
-
-
-def _data_uri(draw: Callable[[Theme], Figure], theme: Theme) -> str:
-    """The figure as an SVG; ids are salted with a constant, and no date is written, so that pages are reproducible."""
-    out = io.BytesIO()
-    with matplotlib.rc_context({"svg.hashsalt": "tinyml", "svg.fonttype": "path"}):
-        draw(theme).savefig(out, format="svg", metadata={"Date": None, "Creator": None})
-    return "data:image/svg+xml;base64," + base64.b64encode(out.getvalue()).decode()
+    pictures = pictures_of(all_figures(record), lambda name: _describe(name, record), progress)
+    return template("report.html.j2").render(r=record, pictures=pictures, functions=_functions(record))
 
 
 def _functions(record: RunRecord) -> list[tuple[str, int, float]]:
