@@ -1,0 +1,38 @@
+"""What a genome costs, from the compiler itself. No torch: worker processes that cost networks import this."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tinyml.architecture import weightless
+from tinyml.board import Isa
+from tinyml.compiler.cost import NetworkCost, network_cost
+from tinyml.nas.space import Genome, SearchSpace, architecture
+
+
+@dataclass(frozen=True)
+class Costs:
+    """The costs of the networks of one space on one instruction set; every genome is costed once.
+
+    A copy that was sent to another process starts with what was known when it was sent.
+    """
+
+    space: SearchSpace
+    classes: int
+    isa: Isa
+    known: dict[tuple[Genome, bool], NetworkCost] = field(default_factory=dict, compare=False, repr=False)
+
+    def cost(self, genome: Genome) -> NetworkCost:
+        """What the compiler will need, layers that run row by row included."""
+        return self._cost(genome, rows=True)
+
+    def quick(self, genome: Genome) -> NetworkCost:
+        """Without layers that run row by row: never a smaller arena than `cost`, and found in a fraction of its time."""
+        return self._cost(genome, rows=False)
+
+    def _cost(self, genome: Genome, *, rows: bool) -> NetworkCost:
+        key = (genome, rows)
+        if key not in self.known:
+            arch = architecture(self.space, genome, self.classes)
+            self.known[key] = network_cost(weightless.graph(arch), self.isa, rows=rows)
+        return self.known[key]
