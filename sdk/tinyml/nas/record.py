@@ -16,7 +16,8 @@ from tinyml.storage import write_text
 
 @dataclass(frozen=True)
 class Counts:
-    """How much work a search does: fixed before it starts, so that a resumed one ends as an uninterrupted one."""
+    """How much work a search does: fixed before it starts, so that a resumed one ends as an uninterrupted one.
+    `random_evaluations`: of a random search to compare with."""
 
     samples_per_space: int
     largest_steps: int
@@ -25,6 +26,7 @@ class Counts:
     evaluations: int
     finetune_steps: int
     qat_steps: int
+    random_evaluations: int = 0
 
 
 @dataclass(frozen=True)
