@@ -105,12 +105,14 @@ def _weightless(kind: TensorType) -> Const:
 
 
 def _drawn(consts: dict[str, Const], rng: np.random.Generator) -> dict[str, Const]:
-    """Weights as training leaves them and biases of a few output steps."""
+    """Weights as training leaves them, with 127 in every channel, and biases of a few output steps. That largest weight
+    is positive and, in a kernel, at its centre: no channel is dead behind its ReLU."""
     found = {}
     for name, const in consts.items():
         kind = const.type
         if kind.dtype == "int8":
             data = np.clip(np.rint(rng.normal(0, _WEIGHT_SPREAD, kind.shape)), -127, 127).astype(np.int8)
+            data[tuple(slice(None) if axis == kind.quant.axis else n // 2 for axis, n in enumerate(kind.shape))] = 127
         else:
             data = rng.integers(-_LARGEST_BIAS, _LARGEST_BIAS + 1, kind.shape).astype(np.int32)
         found[name] = Const.of(data, kind.quant)
