@@ -11,6 +11,7 @@ from tinyml.errors import ProjectError
 from tinyml.models.custom import load_module
 from tinyml.models.ds_cnn import DsCnn, ds_cnn
 from tinyml.models.macs import count_macs
+from tinyml.models.searched import SearchedNet, build_architecture
 from tinyml.models.trace import SUPPORTED, Layer, trace_layers
 
 ARCHITECTURES = {"ds_cnn": ds_cnn}
@@ -32,5 +33,6 @@ def build(
 
 
 __all__ = [
-    "ARCHITECTURES", "SUPPORTED", "DsCnn", "Layer", "build", "count_macs", "ds_cnn", "load_module", "trace_layers",
+    "ARCHITECTURES", "SUPPORTED", "DsCnn", "Layer", "SearchedNet", "build", "build_architecture", "count_macs", "ds_cnn",
+    "load_module", "trace_layers",
 ]  # fmt: skip

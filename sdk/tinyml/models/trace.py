@@ -184,7 +184,7 @@ class _Fuser:
         return self.made_by[source.name]
 
     def _emit(self, node: fx.Node, kind: str, module: nn.Module | None = None, inputs: tuple[str, ...] = ()) -> None:
-        name = str(node.target).replace(".", "_") if node.op == "call_module" else node.name
+        name = str(node.target).replace(".", "_") if node.op == "call_module" else _name_of_call(node)
         if not name[0].isalpha():
             name = f"layer_{name}"
         if name in ("input", "softmax") or name in self.layers:
@@ -261,6 +261,13 @@ class _Fuser:
 
     def _skip(self, node: fx.Node, _: object) -> None:
         self.made_by[node.name] = self._source(node)
+
+
+def _name_of_call(node: fx.Node) -> str:
+    """A function's name behind that of the module whose forward() calls it ("block0_add"), if any."""
+    modules = [path.partition("@")[0] for path in node.meta.get("nn_module_stack", {}) if path]
+    function = getattr(node.target, "__name__", str(node.target))
+    return f"{modules[-1].replace('.', '_')}_{function}" if modules else node.name
 
 
 def _unsupported(where: str, what: str) -> ProjectError:
