@@ -9,12 +9,12 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import asdict, dataclass, field, is_dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tinyml.errors import ProjectError
+from tinyml.errors import Announce, ProjectError
 from tinyml.resources import PACKAGE_DIR
 from tinyml.storage import is_disk_full
 
@@ -73,6 +73,30 @@ class Store:
         for leftover in self.root.glob("*/.*.tmp*"):
             if time.time() - leftover.stat().st_mtime > older_than_s:
                 shutil.rmtree(leftover, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class Stages:
+    """A store whose stages are announced, each key once."""
+
+    store: Store
+    announce: Announce
+    _announced: set[str] = field(default_factory=set)
+
+    def make(
+        self, stage: str, key: str, build: Callable[[Path], None], upstream: Callable[[], object] | None = None,
+        detail: str = "",
+    ) -> Artifact:  # fmt: skip
+        """Load or make an artifact; what it needs is made, and announced, before it."""
+        if self.store.has(stage, key):
+            if key not in self._announced:
+                self.announce(stage, f"up to date {detail}".strip())
+        else:
+            if upstream:
+                upstream()
+            self.announce(stage, f"running {detail}".strip())
+        self._announced.add(key)
+        return self.store.make(stage, key, build)
 
 
 @contextmanager

@@ -1,10 +1,11 @@
-"""THE path, data to device, in one file. `Project` pulls each stage from the one before it:
+"""THE path, data to device. `Project` pulls each stage from the one before it:
 
     manifests -> examples -> trained -> quantized -> evaluated -> compiled -> image -> simulated -> deploy, report
 
 A stage's artifact lies in `build/<stage>/<key>`; its key is the hash of what goes in: configuration, upstream
 keys, and the sources of the code that makes it. Properties load or make; the verbs do the same and return the
-project, so that `Project.load(".").train().deploy(to="virtual")` reads as it runs.
+project, so that `Project.load(".").train().deploy(to="virtual")` reads as it runs. From `compiled` to `simulated`
+the stages stand in `device_path.py`.
 """
 
 from __future__ import annotations
@@ -16,22 +17,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinyml.artifacts import Artifact, Store
+from tinyml.artifacts import Artifact, Stages, Store
 from tinyml.board import Board, load_board
+from tinyml.device_path import DevicePath
 from tinyml.errors import Announce, Progress, ProjectError, no_announcement, no_progress
 from tinyml.project import CONFIG_FILE, Config, load_config
 from tinyml.quantized import Quantized
 from tinyml.stage_keys import SYNTH, StageKeys, log_mel_spec
 
 if TYPE_CHECKING:
-    from tinyml.compiler import Compiled
     from tinyml.data import FeatureSet, Manifest
     from tinyml.deploy import DeployOptions, DeployResult
     from tinyml.evaluate.offline import Evaluation
-    from tinyml.evaluate.stream import Stimulus, VirtualRun
-    from tinyml.firmware import Image
+    from tinyml.evaluate.stream import VirtualRun
     from tinyml.ir.graph import Graph
-    from tinyml.limits import Load
     from tinyml.train import TrainResult
 
 
@@ -44,7 +43,7 @@ class Deployed:
     result: DeployResult | None
 
 
-class Project:
+class Project(DevicePath):
     """A project folder and everything that is made from it. Modules that need torch load only in stale stages."""
 
     def __init__(
@@ -54,7 +53,7 @@ class Project:
         self.folder, self.config, self.board = folder, config, board
         self.progress, self.announce = progress, announce
         self.store = Store(folder / "build")
-        self._announced: set[str] = set()
+        self.stages = Stages(self.store, announce)
         self.features = log_mel_spec(config.features)
         self.keys = StageKeys(folder, config, self.features, board.isa)
 
@@ -76,21 +75,6 @@ class Project:
         return Project(self.folder, config, load_board(config.board.name), progress=self.progress,
                        announce=self.announce)  # fmt: skip
 
-    def _make(
-        self, stage: str, key: str, build: Callable[[Path], None], upstream: Callable[[], object] | None = None,
-        detail: str = "",
-    ) -> Artifact:  # fmt: skip
-        """Load or make an artifact; what it needs is made, and announced, before it."""
-        if self.store.has(stage, key):
-            if key not in self._announced:
-                self.announce(stage, f"up to date {detail}".strip())
-        else:
-            if upstream:
-                upstream()
-            self.announce(stage, f"running {detail}".strip())
-        self._announced.add(key)
-        return self.store.make(stage, key, build)
-
     # ---- data: words and recordings -> manifests -> int8 examples -------------------------------------------
 
     @cached_property
@@ -110,7 +94,7 @@ class Project:
         def build(out: Path) -> None:
             synthesise(d.words, out, clips=d.clips, seed=d.seed, language=d.language, progress=self.progress)
 
-        return self._make("data", self.keys.source(SYNTH), build)
+        return self.stages.make("data", self.keys.source(SYNTH), build)
 
     def examples(self, split: str) -> FeatureSet:
         """Windows of int8 log-mel features, cut from streams that ran through the C front end."""
@@ -120,7 +104,7 @@ class Project:
         for source in self.config.data.sources:
             build = self._examples_stage(source, split)
             key = self.keys.examples(source, split)
-            made = self._make("examples", key, build, lambda: self.manifests, f"of {source}, {split}")
+            made = self.stages.make("examples", key, build, lambda: self.manifests, f"of {source}, {split}")
             parts.append(FeatureSet.load(made.path / "examples.npz"))
         return FeatureSet.concatenate(parts)
 
@@ -154,7 +138,7 @@ class Project:
         """The float network's weights and training curves."""
         from tinyml.train import TrainResult
 
-        made = self._make("train", self.keys.train, self._train_stage, self._training_examples)
+        made = self.stages.make("train", self.keys.train, self._train_stage, self._training_examples)
         return TrainResult.load(made.path)
 
     def _training_examples(self) -> None:
@@ -177,7 +161,7 @@ class Project:
     @cached_property
     def quantized(self) -> Quantized:
         """The int8 network, its ONNX twin and how far it agrees with the float one."""
-        made = self._make("quantize", self.keys.quantize, self._quantize_stage,
+        made = self.stages.make("quantize", self.keys.quantize, self._quantize_stage,
                           lambda: (self.trained, self.examples("test")))  # fmt: skip
         return Quantized(made.path)
 
@@ -211,7 +195,7 @@ class Project:
         from tinyml.evaluate.offline import Evaluation
         from tinyml.limits import check_accuracy
 
-        made = Evaluation.load(self._make(
+        made = Evaluation.load(self.stages.make(
             "evaluate", self.keys.evaluate, self._evaluate_stage, lambda: self.graph).path)  # fmt: skip
         check_accuracy(self.config, made.int8_accuracy)
         return made
@@ -221,90 +205,6 @@ class Project:
 
         evaluate(self.compiled, self.examples("test"), self.quantized.float_answers_file,
                  progress=self.progress).save(out)  # fmt: skip
-
-    # ---- device: int8 graph -> C -> image -> virtual board or silicon ---------------------------------------
-
-    @cached_property
-    def compiled(self) -> Compiled:
-        """Specialised C and its memory plan; cheap enough to be made anew in each process."""
-        from tinyml.compiler import compile_graph
-
-        return compile_graph(self.graph, self.board.isa, prefix="m")
-
-    @cached_property
-    def compiled_dir(self) -> Path:
-        """The folder of generated C."""
-        return self._make("compile", self.keys.compile, self._compile_stage, lambda: self.graph).path
-
-    def _compile_stage(self, out: Path) -> None:
-        from tinyml.compiler import write
-
-        write(self.compiled, out)
-
-    @cached_property
-    def load_estimate(self) -> Load:
-        """Estimated latency and duty, checked against `[limits]`. Raises: OverBudgetError."""
-        from tinyml.features.cost import CYCLES_PER_HOP
-        from tinyml.limits import check_load, estimate_load
-
-        cycles = sum(layer.cycles for layer in self.compiled.layers)
-        load = estimate_load(self.config, self.board, cycles, CYCLES_PER_HOP)
-        if self.board.status != "native":
-            check_load(self.config, self.board, load)
-        return load
-
-    @cached_property
-    def image(self) -> Image:
-        """The linked firmware. Objects are cached, so a changed threshold compiles one file and links."""
-        return self.build_image()
-
-    def build_image(self, *, uf2: bool = False) -> Image:
-        """Compile and link for the board (`uf2`: behind its UF2 bootloader). Raises: OverBudgetError, ProjectError."""
-        from tinyml import compiler, features, firmware
-        from tinyml.application import app_config
-        from tinyml.limits import check_memory, check_needs
-
-        c = self.config
-        check_needs(c, self.board)
-        _ = self.load_estimate
-        app, model = app_config(c, self.quantized.sha256), compiler.write(self.compiled, self.compiled_dir)
-        peak = compiler.Peak.of(self.compiled.plan)
-        self.announce("build", "running")
-        # A folder per image: two processes may build different configurations of one project at a time.
-        folder = self.store.root / "build" / self.board.name
-        front_end = features.write_c(self.features, folder / f"features-{self.features.digest[:12]}")
-        image = firmware.build(
-            self.board, c.board.compiler, self.folder / "firmware", front_end, model, app,
-            folder / self.keys.image(app), uf2=uf2,
-            peak=peak, objects_dir=folder / "objects",
-        )  # fmt: skip
-        check_memory(c, self.board, ram_bytes=image.ram_bytes, flash_bytes=image.flash_bytes,
-                     biggest=[f"{s.name} {s.size_bytes:,} bytes" for s in image.biggest[:6]], peak=peak)  # fmt: skip
-        return image
-
-    @cached_property
-    def simulated(self) -> VirtualRun:
-        """The image on the virtual board, hearing held-out recordings; always run, never cached."""
-        from tinyml.evaluate.stream import build_stimulus
-
-        seed, words = self.config.data.seed, self.config.data.words
-        return self._simulate(build_stimulus(tuple(self.manifests.values()), words, seed=seed))
-
-    def listen(self, recording: Path) -> VirtualRun:
-        """The image on the virtual board, hearing a recording. Raises: ProjectError when it cannot be read."""
-        from tinyml.evaluate.stream import recorded_stimulus
-
-        return self._simulate(recorded_stimulus(recording))
-
-    def _simulate(self, stimulus: Stimulus) -> VirtualRun:
-        from tinyml import deploy
-        from tinyml.evaluate.stream import VirtualRun
-
-        image = self.image
-        self.announce("run", f"{stimulus.seconds:.0f} s of audio on the virtual {self.board.name}")
-        options = deploy.DeployOptions(microphone=stimulus.pcm, layers=self.compiled.calls)
-        done = deploy.runners()["virtual"].run(image, self.board, options, self.progress)
-        return VirtualRun(done.simulation, stimulus)
 
     # ---- verbs ----------------------------------------------------------------------------------------------
 

@@ -14,8 +14,8 @@ LAYERS: list[tuple[str, ...]] = [
     ("errors",), ("resources", "storage"), ("board", "toolchain"), ("ir",), ("features",), ("ops",),
     ("importers", "compiler"), ("architecture",), ("data",), ("models",), ("train",), ("quant",), ("nas",), ("runtime",),
     ("exporters", "firmware"), ("sim",), ("deploy",), ("bench",), ("evaluate",), ("report",), ("artifacts",),
-    ("project",), ("application", "limits", "quantized", "template", "stage_keys"), ("record",), ("pipeline",),
-    ("cli",),
+    ("project",), ("application", "limits", "quantized", "template", "stage_keys"), ("record", "device_path"),
+    ("pipeline",), ("cli",),
 ]  # fmt: skip
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 BESIDE = {("toolchain", "board"), ("importers", "compiler")}
