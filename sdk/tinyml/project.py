@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
-import tomllib
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from tinyml.errors import ProjectError
+from tinyml.toml_file import read_table, validated
 
 CONFIG_FILE = "tinyml.toml"
 _STRICT = ConfigDict(extra="forbid")
@@ -142,19 +141,12 @@ def load_config(folder: Path) -> Config:
     path = folder / CONFIG_FILE
     if not path.is_file():
         raise ProjectError(f"`{folder}` holds no {CONFIG_FILE}", hint="run `tinyml new kws` or change into a project")
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ProjectError(f"{path.name} is not valid TOML: {error}") from error
-    return parse_config(table, path)
+    return parse_config(read_table(path), path)
 
 
 def parse_config(table: Mapping[str, Any], path: Path) -> Config:
     """Validate a parsed `tinyml.toml`. Raises: ProjectError."""
-    try:
-        config = TypeAdapter(Config).validate_python(dict(table))
-    except ValidationError as error:
-        raise _explain(error, path) from error
+    config = validated(Config, table, path, "project file", "docs/project-file.md lists every key")
     _check(config, path)
     return config
 
@@ -176,29 +168,3 @@ def _check(config: Config, path: Path) -> None:
             f"{config.features.hop_ms} ms hops",
             hint="with 20 ms hops use 1, 2, 5, 10 or 25 in `detect.inferences_per_second`",
         )
-
-
-def _explain(error: ValidationError, path: Path) -> ProjectError:
-    """The first problems of a validation, in the user's terms."""
-    lines, hint = [], None
-    for problem in error.errors()[:5]:
-        keys = [str(k) for k in problem["loc"]]
-        where = ".".join(keys)
-        if problem["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
-            lines.append(f"unknown key `{where}`")
-            hint = hint or _did_you_mean(keys)
-        elif problem["type"] in ("missing", "missing_argument"):
-            lines.append(f"`{where}` is missing")
-        else:
-            lines.append(f"`{where}`: {problem['msg'].lower()}, not {problem['input']!r}")
-    return ProjectError(f"{path.name} is not a valid project file: {lines[0]}", details=lines[1:],
-                        hint=hint or "docs/project-file.md lists every key")  # fmt: skip
-
-
-def _did_you_mean(keys: list[str]) -> str | None:
-    section: Any = Config
-    for key in keys[:-1]:
-        section = get_type_hints(Config).get(key, section)
-    names = [f.name for f in fields(section)]
-    near = difflib.get_close_matches(keys[-1], names, n=1)
-    return f"did you mean `{'.'.join([*keys[:-1], near[0]])}`?" if near else f"known keys here: {', '.join(names)}"

@@ -11,8 +11,9 @@ PACKAGE = Path(__file__).resolve().parents[2] / "sdk" / "tinyml"
 
 # Bottom up; packages of one tuple may not import each other unless listed in BESIDE.
 LAYERS: list[tuple[str, ...]] = [
-    ("errors",), ("resources", "storage"), ("board", "toolchain"), ("ir",), ("features",), ("ops",),
-    ("importers", "compiler"), ("architecture",), ("data",), ("models",), ("train",), ("quant",), ("nas",), ("runtime",),
+    ("errors",), ("resources", "storage", "toml_file", "quantities"), ("board", "toolchain"), ("ir",), ("features",),
+    ("ops",), ("importers", "compiler"), ("architecture",), ("data",), ("models",), ("train",), ("quant",), ("nas",),
+    ("runtime",),
     ("exporters", "firmware"), ("sim",), ("deploy",), ("bench",), ("evaluate",), ("report",), ("artifacts",),
     ("project",), ("application", "limits", "quantized", "template", "stage_keys"), ("record", "device_path"),
     ("pipeline",), ("cli",),
