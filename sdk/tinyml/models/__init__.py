@@ -33,6 +33,6 @@ def build(
 
 
 __all__ = [
-    "ARCHITECTURES", "SUPPORTED", "DsCnn", "Layer", "SearchedNet", "build", "build_architecture", "count_macs", "ds_cnn",
-    "load_module", "trace_layers",
+    "ARCHITECTURES", "SUPPORTED", "DsCnn", "Layer", "SearchedNet", "build", "build_architecture", "count_macs",
+    "ds_cnn", "load_module", "trace_layers",
 ]  # fmt: skip

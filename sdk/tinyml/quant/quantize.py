@@ -22,11 +22,11 @@ from tinyml.ir.graph import Graph
 from tinyml.ir.tensor import QuantParams
 from tinyml.quant.lower import lower
 from tinyml.quant.network import QatNetwork
-from tinyml.train.augment import AugmentConfig
+from tinyml.train.augment import Augment, AugmentConfig
 from tinyml.train.checkpoint import Checkpoints
 from tinyml.train.config import TrainConfig
 from tinyml.train.loop import check_examples, reproducible, run_key, train_steps
-from tinyml.train.metrics import Examples, confusion_metrics, dequantize, predict
+from tinyml.train.metrics import Examples, confusion_metrics, dequantize, input_shape, predict
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class QuantConfig:
     learning_rate: float = 5e-4
     label_share: float = 0.1
     calibration_windows: int = 1024
-    augment: AugmentConfig = AugmentConfig()
+    augment: Augment = AugmentConfig()
     seed: int = 0
     checkpoint_every: int = 50
     threads: int = 1
@@ -79,7 +79,7 @@ def quantize(
     check_examples(val, "validation")
     teacher = copy.deepcopy(model).eval()
     with reproducible(config.threads):
-        network = QatNetwork.of(teacher, input_quant, (1, *train.x.shape[1:]))
+        network = QatNetwork.of(teacher, input_quant, input_shape(train.x))
         network.calibrate(_calibration_batches(train, config, input_quant))
         history = _distil(network, teacher, train, config, input_quant, checkpoint_dir, progress)
         network.eval()

@@ -1,14 +1,17 @@
 """Augmentation of feature windows, a batch at a time: what audio augmentation before the front end cannot do cheaply.
 
 SpecAugment's masks, and smooth warps of the mel axis (other vocal tracts) and the time axis (other speaking rates).
+Images have their own, `image_augment.py`.
 Source: Park et al., "SpecAugment", 2019; Jaitly and Hinton, "Vocal tract length perturbation", 2013.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
+
+from tinyml.train.image_augment import ImageAugmentConfig, augment_images
 
 
 @dataclass(frozen=True)
@@ -30,9 +33,28 @@ class AugmentConfig:
     time_masks: int = 1
     time_mask_frames: int = 6
 
+    def scaled(self, mel_bins: int, hop_ms: float) -> AugmentConfig:
+        """The same strengths in Hz and ms on other axes, if these are for 40 mel bins and frames 20 ms apart."""
+        bins, frames = mel_bins / 40, 20 / hop_ms
+        return replace(
+            self, mel_shift=self.mel_shift * bins, time_shift=self.time_shift * frames,
+            mel_mask_bins=round(self.mel_mask_bins * bins), time_mask_frames=round(self.time_mask_frames * frames),
+        )  # fmt: skip
 
-def augment(x: torch.Tensor, config: AugmentConfig) -> torch.Tensor:
-    """An augmented copy of windows [B, 1, frames, mel_bins] in dB. Draws from torch's default generator."""
+
+Augment = AugmentConfig | ImageAugmentConfig
+"""How examples are augmented: as spectrograms or as images."""
+
+
+def augment(x: torch.Tensor, config: Augment) -> torch.Tensor:
+    """An augmented copy of inputs [B, C, H, W]. Draws from torch's default generator."""
+    return augment_images(x, config) if isinstance(config, ImageAugmentConfig) else _augment_windows(x, config)
+
+
+def _augment_windows(x: torch.Tensor, config: AugmentConfig) -> torch.Tensor:
+    """Windows [B, 1, frames, mel_bins] in dB. Raises: ValueError for inputs of several channels."""
+    if x.shape[1] != 1:
+        raise ValueError(f"inputs of {x.shape[1]} channels are no spectrograms: augment them as images")
     batch, _, frames, bins = x.shape
     windows = x[:, 0]
     if config.time_stretch or config.time_shift:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import cos, pi
 
 from tinyml.errors import ProjectError
-from tinyml.train.augment import AugmentConfig
+from tinyml.train.augment import Augment, AugmentConfig
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class TrainConfig:
     label_smoothing: float = 0.1
     mixup: float = 0.2
     weight_average: float = 0.0
-    augment: AugmentConfig = AugmentConfig()
+    augment: Augment = AugmentConfig()
     seed: int = 0
     checkpoint_every: int = 50
     threads: int = 1

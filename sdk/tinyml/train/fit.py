@@ -17,7 +17,7 @@ from tinyml.models.trace import trace_layers
 from tinyml.train.checkpoint import Checkpoints
 from tinyml.train.config import TrainConfig
 from tinyml.train.loop import check_examples, reproducible, run_key, train_steps
-from tinyml.train.metrics import Examples, Metrics, evaluate
+from tinyml.train.metrics import Examples, Metrics, evaluate, input_shape
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def fit(
     """
     check_examples(train, "training")
     check_examples(val, "validation")
-    trace_layers(model, (1, *train.x.shape[1:]))
+    trace_layers(model, input_shape(train.x))
 
     def loss(logits: torch.Tensor, _: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         return nn.functional.cross_entropy(logits, targets, label_smoothing=config.label_smoothing)

@@ -53,8 +53,9 @@ def check_examples(examples: Examples, what: str) -> None:
     """Raises: ProjectError when a set is empty or its shapes or classes do not fit together."""
     if not len(examples.x):
         raise ProjectError(f"the {what} set is empty", hint="add clips, or run `tinyml data list` to see the splits")
-    if examples.x.dtype != np.int8 or examples.x.ndim != 3 or len(examples.x) != len(examples.y):
-        raise ValueError("examples are int8 [N, frames, mel_bins] with N class indices")
+    kinds = {3: (np.int8,), 4: (np.int8, np.uint8)}.get(examples.x.ndim, ())
+    if examples.x.dtype not in kinds or len(examples.x) != len(examples.y):
+        raise ValueError("examples are int8 [N, frames, mel_bins], or images [N, H, W, C], with N class indices")
     if examples.y.min() < 0 or examples.y.max() >= len(examples.labels):
         raise ValueError("a class index is outside the labels")
 
@@ -69,7 +70,33 @@ def train_steps(
     Raises: ProjectError when the loss is no longer finite or a checkpoint cannot be written.
     """
     module.to(memory_format=torch.channels_last)  # depthwise layers train 1.6 times faster on a CPU
-    optimizer = torch.optim.AdamW(_groups(module, config.weight_decay), lr=config.learning_rate)
+    optimizer = torch.optim.AdamW(parameter_groups(module, config.weight_decay), lr=config.learning_rate)
+    batches = Batches(examples, config, input_quant)
+    module.train()
+
+    def gradients(step: int) -> float:
+        if before_step is not None:
+            before_step(step)
+        torch.manual_seed(config.seed * 1_000_003 + step)
+        x, targets = batches.draw(step)
+        value = loss(module(x), x, targets)
+        value.backward()
+        return float(value.detach())
+
+    return descend(module, optimizer, gradients, config, checkpoints=checkpoints, progress=progress, what=what)
+
+
+def descend(
+    module: nn.Module, optimizer: torch.optim.Optimizer, gradients: Callable[[int], float], config: TrainConfig, *,
+    checkpoints: Checkpoints | None, progress: Progress, what: str, apply: Callable[[], object] | None = None,
+) -> list[float]:  # fmt: skip
+    """Take `config.steps` steps of `optimizer`, each along what `gradients(step)`, which returns a loss, leaves in the
+    parameters; returns the losses. `apply` does a step in `optimizer.step`'s place.
+
+    Continues from the checkpoint when there is one, exactly as if never interrupted if `gradients` depends on the
+    module and the step alone.
+    Raises: ProjectError when the loss is no longer finite or a checkpoint cannot be written.
+    """
     losses: list[float] = []
     average = {k: v.clone() for k, v in module.state_dict().items()} if config.weight_average else {}
     start = 0
@@ -77,20 +104,12 @@ def train_steps(
         module.load_state_dict(found.module)
         optimizer.load_state_dict(found.optimizer)
         losses, average, start = list(found.extra["losses"]), found.extra["average"], found.step
-    batches = _Batches(examples, config, input_quant)
-    module.train()
     for step in range(start, config.steps):
-        if before_step is not None:
-            before_step(step)
-        torch.manual_seed(config.seed * 1_000_003 + step)
-        x, targets = batches.draw(step)
         for group in optimizer.param_groups:
             group["lr"] = config.rate(step)
-        value = loss(module(x), x, targets)
         optimizer.zero_grad(set_to_none=True)
-        value.backward()
-        optimizer.step()
-        losses.append(float(value.detach()))
+        losses.append(gradients(step))
+        (apply or optimizer.step)()
         if not np.isfinite(losses[-1]):
             raise ProjectError(f"training diverged at step {step + 1}", hint="lower train.learning_rate")
         _update_average(average, module, min(config.weight_average, (step + 1) / (step + 10)))
@@ -104,7 +123,7 @@ def train_steps(
     return losses
 
 
-class _Batches:
+class Batches:
     """Shuffled epochs of augmented batches; the batch of a step depends on the seed and the step alone."""
 
     def __init__(self, examples: Examples, config: TrainConfig, input_quant: QuantParams) -> None:
@@ -113,13 +132,13 @@ class _Batches:
         self.per_epoch = max(1, len(examples.x) // self.size)
         self.epoch, self.order = -1, np.empty(0, np.int64)
 
-    def draw(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Inputs [B, 1, frames, mel_bins] in dB and targets [B, classes]."""
+    def draw(self, step: int, rank: int = 0, ranks: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
+        """Inputs [B, C, H, W] (spectrograms in dB) and targets [B, classes]; of several ranks each gets its share."""
         epoch, at = divmod(step, self.per_epoch)
         if epoch != self.epoch:
             self.order = np.random.default_rng((self.config.seed, epoch)).permutation(len(self.examples.x))
             self.epoch = epoch
-        index = self.order[at * self.size : (at + 1) * self.size]
+        index = self.order[at * self.size : (at + 1) * self.size][rank::ranks]
         x = augment(dequantize(self.examples.x[index], self.quant), self.config.augment)
         y = torch.from_numpy(np.asarray(self.examples.y)[index].astype(np.int64))
         targets = nn.functional.one_hot(y, len(self.examples.labels)).float()
@@ -137,7 +156,7 @@ def _mixup(x: torch.Tensor, targets: torch.Tensor, alpha: float) -> tuple[torch.
     return pixels * x + (1 - pixels) * x[other], rows * targets + (1 - rows) * targets[other]
 
 
-def _groups(module: nn.Module, weight_decay: float) -> list[dict]:
+def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict]:
     """Decay weights of convolutions and linear layers, not biases and batch norms."""
     decayed = [p for p in module.parameters() if p.ndim > 1]
     free = [p for p in module.parameters() if p.ndim <= 1]

@@ -14,7 +14,10 @@ from tinyml.ir.tensor import QuantParams
 
 
 class Examples(Protocol):
-    """What training needs of a `data.FeatureSet`: int8 windows [N, frames, mel_bins], class indices [N], names."""
+    """What training needs of a `data.FeatureSet`: int8 windows [N, frames, mel_bins], class indices [N], names.
+
+    Images are int8 or uint8 [N, H, W, C].
+    """
 
     x: np.ndarray
     y: np.ndarray
@@ -40,10 +43,19 @@ class Metrics:
         return {n: h / t if t else float("nan") for n, h, t in zip(self.labels, hits, totals, strict=True)}
 
 
+def input_shape(x: np.ndarray) -> tuple[int, int, int]:
+    """[C, H, W] of the float network's input for examples [N, frames, mel_bins] or [N, H, W, C]."""
+    return (1, *x.shape[1:]) if x.ndim == 3 else (x.shape[3], *x.shape[1:3])
+
+
 def dequantize(x: np.ndarray, quant: QuantParams) -> torch.Tensor:
-    """int8 windows [N, frames, mel_bins] as the float network's input [N, 1, frames, mel_bins] (dB)."""
+    """int8 windows [N, frames, mel_bins] as the float network's input [N, 1, frames, mel_bins] (dB).
+
+    Images [N, H, W, C] become [N, C, H, W].
+    """
     values = torch.from_numpy(np.ascontiguousarray(x)).to(torch.float32)
-    return ((values - quant.zero_point) * quant.scale)[:, None]
+    values = (values - quant.zero_point) * quant.scale
+    return values[:, None] if x.ndim == 3 else values.permute(0, 3, 1, 2)
 
 
 def predict(module: nn.Module, x: np.ndarray, *, input_quant: QuantParams, batch_size: int = 256) -> np.ndarray:
