@@ -167,16 +167,15 @@ def write_network(network: Network, path: Path) -> None:
     document = tomlkit.document()
     document.add(tomlkit.comment(_COMMENT))
     document["schema"] = 1
-    document["geometry"] = _inline(geometry_keys(network.geometry))
-    document["stem"] = _inline(_stem_keys(network.stem))
-    document["blocks"] = _lines([{f.name: getattr(block, f.name) for f in fields(block)} for block in network.blocks])
+    document["geometry"] = inline(geometry_keys(network.geometry))
+    document["stem"] = inline(_stem_keys(network.stem))
+    document["blocks"] = lines([{f.name: getattr(block, f.name) for f in fields(block)} for block in network.blocks])
     if network.head_channels:
-        document["head"] = _inline({"channels": network.head_channels})
+        document["head"] = inline({"channels": network.head_channels})
     if network.found:
         found = tomlkit.table()
         for field in fields(network.found):
-            value = getattr(network.found, field.name)
-            found[field.name] = list(value) if isinstance(value, tuple) else value
+            found[field.name] = plain(getattr(network.found, field.name))
         document["found"] = found
     write_text(path, tomlkit.dumps(document))
 
@@ -198,16 +197,24 @@ def _stem_keys(stem: Stem) -> dict[str, object]:
     return {**keys, "collapse": True} if stem.collapse else keys
 
 
-def _inline(values: dict[str, object]) -> InlineTable:
+def inline(values: dict[str, object]) -> InlineTable:
+    """`{ ... }` on one line."""
     table = tomlkit.inline_table()
     for key, value in values.items():
-        table[key] = list(value) if isinstance(value, tuple) else value
+        table[key] = plain(value)
     return table
 
 
-def _lines(rows: list[dict[str, object]]) -> Array:
+def plain(value: object) -> object:
+    """Tuples as lists, whole floats as whole numbers."""
+    if isinstance(value, tuple):
+        return [plain(v) for v in value]
+    return number(value) if isinstance(value, float) else value
+
+
+def lines(rows: list[dict[str, object]]) -> Array:
     """An array of tables, one a line."""
     array = tomlkit.array().multiline(True)
     for row in rows:
-        array.append(_inline(row))
+        array.append(inline(row))
     return array
