@@ -15,25 +15,34 @@ DEFAULT_DUTY = 0.9
 
 @dataclass(frozen=True)
 class Load:
-    """Static estimate of the processor's load; cycles at zero wait states, times with the board's factor."""
+    """Static estimate of the processor's load: cycles of a Cortex-M4 at zero wait states, times as the board has them.
+
+    Latency and duty are None for a native program, whose times say nothing.
+    """
 
     inference_cycles: int
     front_end_cycles_per_hop: int
-    latency_ms: float
-    duty: float
+    latency_ms: float | None
+    duty: float | None
 
 
 def estimate_load(config: Config, board: Board, inference_cycles: int, front_end_cycles_per_hop: int) -> Load:
-    """Latency of an inference and share of the processor's time for inferences and the front end."""
+    """Latency of an inference and share of the processor's time for inferences and the front end.
+
+    Raises: ProjectError for a board whose core has no time model.
+    """
+    if board.status == "native":
+        return Load(inference_cycles, front_end_cycles_per_hop, None, None)
     hops_per_second = 1000 / config.features.hop_ms
     cycles_per_second = (inference_cycles * config.detect.inferences_per_second
                          + front_end_cycles_per_hop * hops_per_second)  # fmt: skip
     return Load(inference_cycles, front_end_cycles_per_hop, board.milliseconds(inference_cycles),
-                cycles_per_second * board.time_factor / board.cpu_hz)  # fmt: skip
+                board.milliseconds(cycles_per_second) / 1000)  # fmt: skip
 
 
 def check_needs(config: Config, board: Board) -> None:
-    """Match `[needs]` and the front end against the board's features. Raises: ProjectError."""
+    """Match `[needs]` and the front end against the board's firmware and features. Raises: ProjectError."""
+    board.require_firmware()
     wanted = config.needs.microphone
     if wanted is None:
         return
@@ -52,6 +61,8 @@ def check_needs(config: Config, board: Board) -> None:
 
 def check_load(config: Config, board: Board, load: Load) -> None:
     """Raises: OverBudgetError when the estimated latency or duty breaks the project's limits."""
+    if load.latency_ms is None or load.duty is None:
+        raise ValueError(f"`{board.name}` runs natively: there are no times to check")
     duty_limit = config.limits.duty or DEFAULT_DUTY
     details = (
         f"inference {load.inference_cycles:,} cycles = {load.latency_ms:.1f} ms, "

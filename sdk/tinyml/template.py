@@ -26,14 +26,14 @@ def templates() -> list[str]:
 def create(template: str, folder: Path, *, board: str, words: Sequence[str] | None = None) -> Path:
     """Copy `template` to `folder` for `board`. The folder appears whole or not at all.
 
-    Raises: ProjectError for an unknown template or board, or a folder that is not empty.
+    Raises: ProjectError for an unknown template or board, a board without firmware, or a folder that is not empty.
     """
     known = templates()
     if template not in known:
         near = difflib.get_close_matches(template, known, n=1)
         hint = f"did you mean `{near[0]}`?" if near else f"templates: {', '.join(known)}"
         raise ProjectError(f"there is no template `{template}`", hint=hint)
-    load_board(board)
+    load_board(board).require_firmware()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ProjectError(f"`{folder}` exists and is not empty; nothing was written",
                            hint=f"name another folder: `tinyml new {template} --board {board} DIR`")  # fmt: skip

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tinyml.board.core_time import CoreTime
 from tinyml.board.isa import isa_of
 from tinyml.board.schema import (
     ArchFile,
@@ -26,6 +27,16 @@ from tinyml.resources import board_support_dir
 def list_boards(search: Sequence[Path] = ()) -> list[str]:
     """Names of all boards, those of `search` folders included, sorted."""
     return sorted({f.parent.name for root in _roots(search) for f in root.glob("boards/*/board.toml")})
+
+
+def timed_boards() -> list[str]:
+    """Names of the boards that ship for whose cores there is a time model."""
+    return [name for name in list_boards() if load_board(name).core_time is not None]
+
+
+def firmware_boards() -> list[str]:
+    """Names of the boards that ship with firmware."""
+    return [name for name in list_boards() if load_board(name).has_firmware]
 
 
 def load_board(name: str, search: Sequence[Path] = ()) -> Board:
@@ -57,9 +68,10 @@ def load_board(name: str, search: Sequence[Path] = ()) -> Board:
     return Board(
         name=board.name, product=board.product, vendor=board.vendor, soc=soc.name, status=board.status,
         isa=_isa(arch, soc, soc_path), cpu=soc.cpu, cpu_hz=int(soc.cpu_hz.value), svd=soc.svd,
-        time_factor=board.time_factor.value, memories=_memories(soc.memory, soc_path),
-        regions=_regions(soc, soc_path), stack_bytes=board.reserve.stack_bytes,
-        features=features, deploy=board.deploy.model_dump(exclude_none=True),
+        time_factor=board.time_factor.value, core_time=_core_time(arch, soc.cpu),
+        memories=_memories(soc.memory, soc_path), regions=_regions(soc, soc_path),
+        stack_bytes=board.reserve.stack_bytes,
+        features=features, deploy=board.deploy.model_dump(exclude_none=True), has_firmware=bool(board.sources),
         c_sources=_c_sources(parts), c_include_dirs=_include_dirs(roots, parts),
         c_defines=(f"SOC_CPU_HZ={int(soc.cpu_hz.value)}u", f"SOC_INTERRUPTS={soc.interrupts}u", *_defines(features)),
     )  # fmt: skip
@@ -119,6 +131,11 @@ def _isa(arch: ArchFile, soc: SocFile, path: Path) -> Isa:
     if soc.cpu not in arch.cpu:
         raise ProjectError(f"{path}: `{arch.name}` has no cpu `{soc.cpu}`", hint=nearest(soc.cpu, list(arch.cpu)))
     return isa_of(arch, soc.cpu)
+
+
+def _core_time(arch: ArchFile, cpu: str) -> CoreTime | None:
+    table = arch.cpu[cpu].time
+    return CoreTime(**table.model_dump()) if table else None
 
 
 def _memories(tables: Sequence[MemoryTable], path: Path) -> tuple[Memory, ...]:

@@ -49,11 +49,44 @@ class MemoryTable(_Strict):
     source: str = Field(min_length=1)
 
 
+class TimeTable(_Strict):
+    """Cycles of a core relative to the Cortex-M4's, with the relative errors of the fit that gave the factor."""
+
+    factor: float = Field(gt=0)
+    residual_rms: float = Field(ge=0)
+    residual_max: float = Field(ge=0)
+    source: str = Field(min_length=1)
+
+
+class MeasuredTable(_Strict):
+    """Published speed of one engine on one board, by network."""
+
+    board: str
+    hz: float = Field(gt=0)
+    inferences_per_second: dict[str, Annotated[float, Field(gt=0)]]
+
+
+class RunTable(_Strict):
+    """The same software on a Cortex-M4 and on boards with another core."""
+
+    software: str = Field(min_length=1)
+    source: str = Field(min_length=1)
+    cortex_m4: MeasuredTable
+    others: list[MeasuredTable]
+
+
+class TimesFile(_Strict):
+    schema_: Literal[1] = Field(alias="schema")
+    core: str
+    run: list[RunTable]
+
+
 class CpuTable(_Strict):
     fpu: str = ""
     zig_target: str = ""
     zig_flags: list[str] = []
     gcc_flags: list[str] = []
+    time: TimeTable | None = None  # none: how long this core takes is not known
 
 
 class ArchFile(_Strict):

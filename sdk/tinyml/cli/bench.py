@@ -40,6 +40,7 @@ def command(
     from tinyml.board import load_board
     from tinyml.compiler import compile_graph
     from tinyml.importers import load_model
+    from tinyml.sim import check_virtual
 
     for value, known in ((compiler, (None, *COMPILERS)), (optimise, LEVELS)):
         if value not in known:
@@ -53,6 +54,7 @@ def command(
     with tempfile.TemporaryDirectory() as scratch:
         if model is None:
             with opened(project, board=board) as p:
+                check_virtual(p.board)  # before anything is trained for it
                 graph, chosen, limit_ms = p.graph, p.board, p.config.limits.latency_ms
                 compiler = compiler or p.config.board.compiler
         else:

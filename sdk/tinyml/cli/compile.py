@@ -19,7 +19,7 @@ def command(project: Folder = HERE, json: Json = False) -> None:
         return
     rows = [[x.name, x.op, x.variant, x.macs, x.cycles, x.weight_bytes] for x in compiled.layers]
     print_table("", ["layer", "operator", "variant", "MACs", "cycles (est.)", "weight bytes"], rows)
-    out.print(f"arena {compiled.plan.arena_bytes:,} bytes; estimated {load.latency_ms:.1f} ms an inference, "
-              f"duty {load.duty:.1%}")  # fmt: skip
+    times = f"{load.latency_ms:.1f} ms an inference, duty {load.duty:.1%}" if load.duty is not None else "no times here"
+    out.print(f"arena {compiled.plan.arena_bytes:,} bytes; estimated {load.inference_cycles:,} cycles, {times}")
     out.print(f"C in {folder}")
     out.print(f"ONNX twin (QDQ) in {onnx}")

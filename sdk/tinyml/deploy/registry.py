@@ -27,8 +27,10 @@ def choose(board: Board, to: str | None = None) -> Runner:
 
     A virtual board never stands in silently for a real one: it is chosen when asked for, or when it is all there is.
 
-    Raises: ProjectError for a name that is no runner; DeviceError when none of the board's runners can run.
+    Raises: ProjectError for a name that is no runner or a board without firmware; DeviceError when none of the board's
+    runners can run.
     """
+    board.require_firmware()
     if board.status == "native":
         raise ProjectError(f"`{board.name}` is this computer: there is nothing to flash",
                            hint="run `tinyml build`, then its program with a WAV file as argument")  # fmt: skip

@@ -25,6 +25,7 @@ def make_board(**deploy: Any) -> Board:
     return Board(
         name="nrf52840", product="nRF52840-DK", vendor="Nordic", soc="nrf52840", status="simulated",
         isa=Isa("armv7em", dsp=True, fpu=True), cpu="cortex-m4", cpu_hz=64_000_000, svd="nrf52840.svd", time_factor=1.3,
+        core_time=None, has_firmware=True,
         memories=(Memory("flash", 0, 1 << 20, False, "PS"), Memory("ram", 0x2000_0000, 1 << 18, True, "PS")),
         regions={"code": "flash", "data": "ram"}, stack_bytes=4096, features={"microphone": {"rate_hz": 16000}},
         deploy=merged, c_sources=(), c_include_dirs=(), c_defines=(),
