@@ -52,7 +52,7 @@ class Checkpoints:
         if not self.path.is_file():
             return None
         try:
-            state = torch.load(self.path, weights_only=True)
+            state = torch.load(self.path, map_location="cpu", weights_only=True)
             if state["format"] != _FORMAT or state["key"] != self.key:
                 return None
             return Checkpoint(state["step"], state["module"], state["optimizer"], state["extra"])
