@@ -17,11 +17,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tinyml.architecture import read_network
 from tinyml.artifacts import Artifact, Stages, Store
 from tinyml.board import Board, load_board
 from tinyml.device_path import DevicePath
 from tinyml.errors import Announce, Progress, ProjectError, no_announcement, no_progress
-from tinyml.project import CONFIG_FILE, Config, load_config
+from tinyml.project import CONFIG_FILE, DEFAULT_ARCH, Config, load_config
 from tinyml.quantized import Quantized
 from tinyml.stage_keys import SYNTH, StageKeys, log_mel_spec
 
@@ -131,7 +132,11 @@ class Project(DevicePath):
         shape = (c.features.window_frames, c.features.mel_bins)
         if c.model.module:
             return models.load_module(self.folder, c.model.module, shape, len(c.labels), seed=c.train.seed)
-        return models.build(c.model.arch, shape, len(c.labels), width_mult=c.model.width_mult, seed=c.train.seed)
+        if c.model.architecture:
+            network = read_network(self.folder / c.model.architecture)
+            return models.build_architecture(network.architecture(len(c.labels)), seed=c.train.seed)
+        arch = c.model.arch or DEFAULT_ARCH
+        return models.build(arch, shape, len(c.labels), width_mult=c.model.width_mult, seed=c.train.seed)
 
     @cached_property
     def trained(self) -> TrainResult:

@@ -7,13 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+from tinyml.architecture import Geometry, read_network
 from tinyml.errors import ProjectError
+from tinyml.quantities import parse_seconds
 from tinyml.toml_file import read_table, validated
 
 CONFIG_FILE = "tinyml.toml"
+NETWORK_FILE = "network.toml"
+"""Where a search leaves the network it found."""
+DEFAULT_ARCH = "ds_cnn"
 _STRICT = ConfigDict(extra="forbid")
 Positive = Annotated[int, Field(gt=0)]
 Count = Annotated[int, Field(ge=0)]
@@ -57,11 +62,38 @@ class Features:
 
 @dataclass(frozen=True, config=_STRICT)
 class Model:
-    """`arch` names a network of `tinyml.models`; `module = "model.py:build"` brings the app's own instead."""
+    """One of three: `arch` names a network of `tinyml.models` (`DEFAULT_ARCH` where nothing is said), `architecture`
+    is an architecture file (`network.toml`), `module = "model.py:build"` brings the app's own."""
 
-    arch: str = "ds_cnn"
+    arch: str | None = None
     width_mult: Annotated[float, Field(gt=0, le=8)] = 1.0
+    architecture: str | None = None
     module: str | None = None
+
+
+def _duration(text: str) -> str:
+    """Raises: ValueError for a text that is no time."""
+    parse_seconds(text)
+    return text
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Search:
+    """`enabled`: `train` and `deploy` search for the network themselves. Limits here tighten those of `[limits]`."""
+
+    enabled: bool = False
+    budget: Annotated[str, AfterValidator(_duration)] = "20m"
+    space: str = "kws"
+    seed: Count = 0
+    spaces: Positive = 4
+    ram_bytes: Positive | None = None
+    flash_bytes: Positive | None = None
+    latency_ms: Annotated[float, Field(gt=0)] | None = None
+
+    @property
+    def budget_s(self) -> float:
+        """`budget` in seconds."""
+        return parse_seconds(self.budget)
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -115,6 +147,7 @@ class Config:
     data: Data
     features: Features = Field(default_factory=Features)
     model: Model = Field(default_factory=Model)
+    search: Search = Field(default_factory=Search)
     train: Train = Field(default_factory=Train)
     quant: Quant = Field(default_factory=Quant)
     limits: Limits = Field(default_factory=Limits)
@@ -147,8 +180,57 @@ def load_config(folder: Path) -> Config:
 def parse_config(table: Mapping[str, Any], path: Path) -> Config:
     """Validate a parsed `tinyml.toml`. Raises: ProjectError."""
     config = validated(Config, table, path, "project file", "docs/project-file.md lists every key")
+    _check_model(config, path)
+    config = _with_geometry(config, set(table.get("features", {})), path)
     _check(config, path)
     return config
+
+
+def _check_model(config: Config, path: Path) -> None:
+    """Raises: ProjectError when `[model]` names more than one network."""
+    stated = [key for key in ("arch", "architecture", "module") if getattr(config.model, key) is not None]
+    if len(stated) > 1:
+        raise ProjectError(f"{path.name}: `model.{stated[0]}` and `model.{stated[1]}` both name the network",
+                           hint="keep one of them")  # fmt: skip
+    if config.model.architecture is not None and config.model.width_mult != 1:
+        raise ProjectError(f"{path.name}: `model.width_mult` does not apply to an architecture file",
+                           hint="the file states every channel; remove `model.width_mult`")  # fmt: skip
+    if config.search.enabled and config.model.module is not None:
+        raise ProjectError(f"{path.name}: `search.enabled` and `model.module` both decide on the network",
+                           hint="remove `model.module`, or set `search.enabled = false`")  # fmt: skip
+
+
+def awaits_search(config: Config, folder: Path) -> bool:
+    """Whether the network's file is still to be made by the search that `[search]` asks for."""
+    name = config.model.architecture or NETWORK_FILE
+    return config.search.enabled and not (folder / name).is_file()
+
+
+def _with_geometry(config: Config, stated: set[str], path: Path) -> Config:
+    """`[features]` as the architecture file has them. Raises: ProjectError when keys that are `stated` differ."""
+    if config.model.architecture is None or awaits_search(config, path.parent):
+        return config
+    network = read_network(path.parent / config.model.architecture)
+    wanted = features_of(network.geometry, config.model.architecture)
+    for key, value in wanted.items():
+        if key in stated and getattr(config.features, key) != value:
+            raise ProjectError(
+                f"{path.name}: `features.{key}` is {getattr(config.features, key)}, the network of "
+                f"{config.model.architecture} takes {value}",
+                hint=f"remove {', '.join(f'`{k}`' for k in wanted)} from [features]: the network decides them",
+            )
+    return config.override(features=wanted)
+
+
+def features_of(geometry: Geometry, name: str) -> dict[str, int]:
+    """The keys of `[features]` that a network's geometry decides. Raises: ProjectError unless it hears sound."""
+    if geometry.hop_ms is None:
+        raise ProjectError(f"the network of {name} takes images of {geometry.title}, this project hears sound",
+                           hint="name the architecture file of a network for sound")  # fmt: skip
+    if geometry.hop_ms != int(geometry.hop_ms):
+        raise ProjectError(f"{name}: a hop of {geometry.hop_ms:g} ms is no whole number of milliseconds",
+                           hint="the firmware counts in those: use 10, 20 or 25, for example")  # fmt: skip
+    return {"mel_bins": geometry.width, "window_frames": geometry.height, "hop_ms": int(geometry.hop_ms)}
 
 
 def _check(config: Config, path: Path) -> None:
@@ -162,9 +244,13 @@ def _check(config: Config, path: Path) -> None:
             f"{path.name}: `data.words` repeats or reserves {', '.join(repeated)}",
             hint="list each word once; `silence` and `unknown` are made for you",
         )
-    if 1000 % (config.detect.inferences_per_second * config.features.hop_ms):
+    hop_ms = config.features.hop_ms
+    if 1000 % (config.detect.inferences_per_second * hop_ms):
+        rates = [str(n) for n in range(1, 1000 // hop_ms + 1) if 1000 % (n * hop_ms) == 0]
+        known = f"{', '.join(rates[:-1])} or {rates[-1]}" if rates[1:] else "".join(rates)
         raise ProjectError(
             f"{path.name}: {config.detect.inferences_per_second} inferences a second are not a whole number of "
-            f"{config.features.hop_ms} ms hops",
-            hint="with 20 ms hops use 1, 2, 5, 10 or 25 in `detect.inferences_per_second`",
-        )
+            f"{hop_ms} ms hops",
+            hint=f"with {hop_ms} ms hops use {known} in `detect.inferences_per_second`" if rates
+            else "set `features.hop_ms` to 10, 20 or 25",
+        )  # fmt: skip

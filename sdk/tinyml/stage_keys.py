@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tinyml.artifacts import code_digest, digest, files_digest
+from tinyml.architecture import read_network
+from tinyml.artifacts import Store, code_digest, digest, files_digest
 from tinyml.board import Isa
 from tinyml.errors import ProjectError
 from tinyml.features import LogMelSpec
 from tinyml.project import Config, Features
+from tinyml.searched import Searched
 
 SYNTH = "synth"
 _SYNTHESIS_CODE = tuple(f"data/{name}.py" for name in (
@@ -57,13 +59,34 @@ class StageKeys:
     def train(self) -> str:
         c = self.config
         keys = [self.examples(s, split) for s in c.data.sources for split in ("train", "val")]
-        return digest(keys, c.model, c.train, self._module_digest(), code_digest("models", "train"))
+        return digest(keys, c.model, c.train, self._network_digest(), code_digest("models", "train"))
 
-    def _module_digest(self) -> str:
-        if self.config.model.module is None:
-            return ""
-        path = self.folder / self.config.model.module.split(":")[0]
-        return files_digest([path]) if path.is_file() else "absent"  # loading it says what is wrong
+    def _network_digest(self) -> str:
+        """What the project's own files say of the network; where its training starts, if not from scratch."""
+        model = self.config.model
+        if model.architecture:
+            path = self.folder / model.architecture
+            if not path.is_file():
+                return "absent"  # building the network says what is wrong, or the search makes the file
+            network = read_network(path)
+            start = network.found.weights_sha256 if self.starting_weights else "scratch"
+            return digest(replace(network, found=None), start, code_digest("architecture/network.py"))
+        if model.module:
+            path = self.folder / model.module.split(":")[0]
+            return files_digest([path]) if path.is_file() else "absent"  # loading it says what is wrong
+        return ""
+
+    @property
+    def starting_weights(self) -> Path | None:
+        """The weights from the search that training starts from; None for a network that is trained from scratch."""
+        name = self.config.model.architecture
+        if name is None or not (self.folder / name).is_file():
+            return None
+        network = read_network(self.folder / name)
+        if network.found is None:
+            return None
+        searched = Searched(Store(self.folder / "build").path("search", network.found.search_key))
+        return searched.weights_file if searched.starts(network, self.config.labels) else None
 
     @property
     def quantize(self) -> str:

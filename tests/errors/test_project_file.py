@@ -26,7 +26,7 @@ GOOD = (apps_dir() / "kws" / "tinyml.toml").read_text()
         ('words = ["yes", "no", "up", "down"]', "words = []", "`data.words` is empty", "at least one word"),
         ('words = ["yes", "no"', 'words = ["yes", "yes"', "repeats or reserves yes", "made for you"),
         ('words = ["yes", "no"', 'words = ["silence", "no"', "repeats or reserves silence", "made for you"),
-        ("[detect] ", "[detect]\ninferences_per_second = 7 ", "7 inferences a second", "1, 2, 5, 10 or 25"),
+        ("[detect] ", "[detect]\ninferences_per_second = 7 ", "7 inferences a second", "1, 2, 5, 10, 25 or 50"),
         ("schema = 1", "schema = ", "not valid TOML", None),
     ],
 )

@@ -15,8 +15,8 @@ LAYERS: list[tuple[str, ...]] = [
     ("ops",), ("importers", "compiler"), ("architecture",), ("data",), ("models",), ("train",), ("quant",), ("nas",),
     ("runtime",),
     ("exporters", "firmware"), ("sim",), ("deploy",), ("bench",), ("evaluate",), ("report",), ("artifacts",),
-    ("project",), ("application", "limits", "quantized", "template", "stage_keys"), ("record", "device_path"),
-    ("pipeline",), ("cli",),
+    ("project", "searched"), ("application", "limits", "quantized", "template", "stage_keys"),
+    ("record", "device_path", "budgets"), ("search_stage",), ("pipeline",), ("cli",),
 ]  # fmt: skip
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 BESIDE = {("toolchain", "board"), ("importers", "compiler")}

@@ -45,6 +45,8 @@ from tinyml.toml_file import read_table, validated
 
 WHAT, REFERENCE = "search space", "docs/search-space.md describes every key"
 SHIPPED_DIR = PACKAGE_DIR / "nas" / "spaces"
+LEAST_FRAMES = 8
+"""Examples begin with silence that is this much shorter than a window."""
 _STRICT = ConfigDict(extra="forbid")
 _MOST_CHOICES = 1000
 
@@ -180,6 +182,8 @@ def _front_end_problems(
         except ProjectError as error:
             yield geometry, error.message.removeprefix("features: "), error.hint
             continue
+        if geometry.height < LEAST_FRAMES:
+            yield geometry, f"a window has at least {LEAST_FRAMES} frames", "take the geometry out of the space"
         if 1000 % (inferences_per_second * geometry.hop_ms):
             yield (geometry, f"{inferences_per_second} inferences a second are not a whole number of "
                    f"{geometry.hop_ms:g} ms hops", "change `detect.inferences_per_second` or take that hop out of the "
