@@ -12,9 +12,10 @@ from tinyml.models.custom import load_module
 from tinyml.models.ds_cnn import DsCnn, ds_cnn
 from tinyml.models.macs import count_macs
 from tinyml.models.searched import SearchedNet, build_architecture
+from tinyml.models.temporal_resnet import TemporalResNet, temporal_resnet
 from tinyml.models.trace import SUPPORTED, Layer, trace_layers
 
-ARCHITECTURES = {"ds_cnn": ds_cnn}
+ARCHITECTURES = {"ds_cnn": ds_cnn, "temporal_resnet": temporal_resnet}
 
 
 def build(
@@ -33,6 +34,6 @@ def build(
 
 
 __all__ = [
-    "ARCHITECTURES", "SUPPORTED", "DsCnn", "Layer", "SearchedNet", "build", "build_architecture", "count_macs",
-    "ds_cnn", "load_module", "trace_layers",
+    "ARCHITECTURES", "SUPPORTED", "DsCnn", "Layer", "SearchedNet", "TemporalResNet", "build", "build_architecture",
+    "count_macs", "ds_cnn", "load_module", "temporal_resnet", "trace_layers",
 ]  # fmt: skip

@@ -24,7 +24,7 @@ BLOCKS: tuple[tuple[int, tuple[int, int]], ...] = (
 STEM_CHANNELS = 16
 
 
-def _rounded(channels: float) -> int:
+def rounded(channels: float) -> int:
     """Channels to a multiple of 4, what the kernels read at a time."""
     return max(4, int(channels + 2) // 4 * 4)
 
@@ -81,5 +81,5 @@ def ds_cnn(
             hint="use at least 2 classes, 8 x 8 windows, width_mult up to 8 and a depth of 1 to 16",
         )
     blocks = (BLOCKS + ((BLOCKS[-1][0], (1, 1)),) * depth)[:depth]
-    scaled = tuple((_rounded(width * width_mult), stride) for width, stride in blocks)
-    return DsCnn(classes, _rounded(STEM_CHANNELS * width_mult), scaled, dropout)
+    scaled = tuple((rounded(width * width_mult), stride) for width, stride in blocks)
+    return DsCnn(classes, rounded(STEM_CHANNELS * width_mult), scaled, dropout)

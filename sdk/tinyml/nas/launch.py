@@ -22,7 +22,7 @@ from tinyml.errors import Progress, ProjectError, TinymlError
 def fabric_for(accelerator: str, devices: int) -> Fabric:
     """`accelerator`: "cpu", "cuda" or "auto" (CUDA when there); `devices` 0: every GPU, or one process on the CPU.
 
-    GPUs that compute in bfloat16 train with automatic mixed precision. Raises: ProjectError for a device that is absent.
+    GPUs that compute in bfloat16 train with mixed precision. Raises: ProjectError for a device that is absent.
     """
     there = torch.cuda.device_count()
     if accelerator not in ("auto", "cpu", "cuda") or (accelerator == "cuda" and not there):

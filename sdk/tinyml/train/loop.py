@@ -29,13 +29,17 @@ Loss = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 @contextmanager
 def reproducible(threads: int) -> Iterator[None]:
     """Deterministic kernels on a fixed number of threads; torch's global state is put back afterwards."""
+    deterministic = torch.utils.deterministic
     before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    filled = deterministic.fill_uninitialized_memory
     with torch.random.fork_rng(devices=[]):
         torch.set_num_threads(threads)
         torch.use_deterministic_algorithms(True)
+        deterministic.fill_uninitialized_memory = False  # nothing reads such memory, and filling it costs a tenth
         try:
             yield
         finally:
+            deterministic.fill_uninitialized_memory = filled
             torch.set_num_threads(before[0])
             torch.use_deterministic_algorithms(before[1])
 
