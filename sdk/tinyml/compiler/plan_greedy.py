@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from tinyml.compiler.plan_problem import Problem
 _MOST_ATTEMPTS = 24
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Item:
     """What is placed: tensor `tensor`, or the scratch of a step (None)."""
 
@@ -28,9 +29,10 @@ def greedy(problem: Problem, bound: int) -> tuple[list[int], int]:
     items = [Item(t, size, problem.first[t], problem.last[t]) for t, size in enumerate(problem.sizes)]
     items += [Item(None, size, step, step) for step, size in enumerate(problem.scratch) if size]
     order = sorted(items, key=lambda i: (-i.size, i.first))
+    meets = _meetings(problem, items)
     best: tuple[int, list[int]] | None = None
     for _ in range(_MOST_ATTEMPTS):
-        placed = _place(problem, order)
+        placed = _place(order, meets)
         peak = max((at + item.size for item, at in placed), default=0)
         if best is None or peak < best[0]:
             offsets = [0] * len(problem.sizes)
@@ -45,35 +47,58 @@ def greedy(problem: Problem, bound: int) -> tuple[list[int], int]:
     return best[1], best[0]
 
 
-def _place(problem: Problem, order: Sequence[Item]) -> list[tuple[Item, int]]:
-    placed: list[tuple[Item, int]] = []
+Meetings = dict[Item, list[tuple[Item, tuple[int, int, int]]]]
+
+
+def _meetings(problem: Problem, items: Sequence[Item]) -> Meetings:
+    """By item, those that are in memory at the same time, with what they take relative to where they lie (`_taken`)."""
+    meets: Meetings = {item: [] for item in items}
+    for number, item in enumerate(items):
+        for other in items[:number]:
+            if other.first <= item.last and item.first <= other.last:
+                meets[item].append((other, _taken(problem, item, other)))
+                meets[other].append((item, _taken(problem, other, item)))
+    return meets
+
+
+def _place(order: Sequence[Item], meets: Meetings) -> list[tuple[Item, int]]:
+    placed: dict[Item, int] = {}
     peak = 0
     for item in order:
-        others = [(o, at) for o, at in placed if o.first <= item.last and item.first <= o.last]
-        taken = [_taken(problem, item, other, at) for other, at in others]
-        ends = sorted(at for _, at in others)
-        starts = {0, *(x for low, high, exact in taken for x in (low, high, exact))}
-        fits = [x for x in starts if x >= 0 and all(x == e or not low < x < high for low, high, e in taken)]
-        at = min(fits, key=lambda x: (max(peak, x + item.size), _room(x + item.size, ends), x))
-        peak = max(peak, at + item.size)
-        placed.append((item, at))
-    return placed
+        starts, taken, ends = {0}, [], []
+        for other, (low, high, exact) in meets[item]:
+            at = placed.get(other)
+            if at is not None:
+                taken.append((at + low, at + high, at + exact))
+                starts.update(taken[-1])
+                ends.append(at)
+        ends.sort()
+        best = None
+        for x in starts:
+            if x >= 0 and all(not low < x < high or x == e for low, high, e in taken):
+                rank = (max(peak, x + item.size), _room(x + item.size, ends), x)
+                if best is None or rank < best:
+                    best = rank
+        placed[item] = best[2]
+        peak = best[0]
+    return list(placed.items())
 
 
-def _taken(problem: Problem, item: Item, other: Item, at: int) -> tuple[int, int, int]:
-    """(low, high, exact): `item` may not start strictly between low and high, except at exact, while `other` is at
-    `at`."""
-    low, high, exact = at - item.size, at + other.size, at + other.size
+def _taken(problem: Problem, item: Item, other: Item) -> tuple[int, int, int]:
+    """(low, high, exact), relative to where `other` lies: `item` may not start strictly between low and high, except at
+    exact."""
+    low, high, exact = -item.size, other.size, other.size
     if item.tensor is not None and other.tensor is not None:
         if other.tensor in problem.rules[item.tensor]:
             least, is_exact = problem.rules[item.tensor][other.tensor]
-            return (low, high, at - least) if is_exact else (at - least, high, high)
+            return (low, high, -least) if is_exact else (-least, high, high)
         if item.tensor in problem.rules[other.tensor]:
             least, is_exact = problem.rules[other.tensor][item.tensor]
-            return (low, high, at + least) if is_exact else (low, at + least, at + least)
+            return (low, high, least) if is_exact else (low, least, least)
     return low, high, exact
 
 
 def _room(end: int, starts: Sequence[int]) -> int:
     """Free words between `end` and what starts next above it: best fit wants few."""
-    return min((s - end for s in starts if s >= end), default=1 << 40)
+    place = bisect_left(starts, end)
+    return starts[place] - end if place < len(starts) else 1 << 40

@@ -12,6 +12,7 @@ from tinyml.compiler.order import best_order, with_order
 from tinyml.compiler.plan import ARENA_ALIGN, Plan, Step, bytes_needed, plan_memory
 from tinyml.compiler.row_streaming import MOST_STAGES, ChainGain, RowChain, by_rows, linear_runs, row_chain
 from tinyml.compiler.share_kernels import Budget, LayerChoices, share_kernels
+from tinyml.compiler.step_needs import StepNeeds
 from tinyml.ir.graph import Graph, Node
 from tinyml.ir.op import GraphError, Overlap, Variant
 from tinyml.ops.cost_table import cost_table
@@ -153,6 +154,9 @@ class _Search:
         self.buffers = _buffers(graph, self.fast)
         self.sizes = {b: graph.types[b].size_bytes for b in set(self.buffers.values())}
         self.made: dict[tuple[str, Variant], Step] = {}
+        self.bounds: StepNeeds | None = None
+        self.numbers: dict[str, int] = {}
+        self.needed: dict[tuple[str, Variant], int] = {}
 
     def planned(self, variants: Mapping[str, Variant], chains: tuple[RowChain, ...] = ()) -> Schedule:
         state = dict([(COUNTS, c.counts_bytes) for c in chains if c.pushed])
@@ -164,9 +168,29 @@ class _Search:
     def needs(self, variants: Mapping[str, Variant], chains: tuple[RowChain, ...] = ()) -> dict[str, int]:
         """By step, a lower bound of the arena in bytes: what `planned` nearly always reaches, in a fraction of its
         time."""
-        steps, sizes, inputs, outputs = self.problem(variants, chains)
-        found = bytes_needed(steps, sizes, inputs, outputs)
-        return {step.name: size for step, size in zip(steps, found, strict=True)}
+        if any(c.pushed for c in chains):
+            steps, sizes, inputs, outputs = self.problem(variants, chains)
+            found = bytes_needed(steps, sizes, inputs, outputs)
+            return {step.name: size for step, size in zip(steps, found, strict=True)}
+        if self.bounds is None:
+            self.bounds = StepNeeds.of(*self.problem(self.lightest(), ()))
+            self.numbers = {name: n for n, name in enumerate(self.bounds.steps)}
+        taken = {name: None for chain in chains for name in chain.nodes} | {c.nodes[0]: c for c in chains}
+        needs = {}
+        for name, number in self.numbers.items():
+            if name not in taken:
+                needs[name] = self._step_needs(name, number, variants[name])
+            elif (chain := taken[name]) is not None:
+                step = _chain_step(self.graph, self.nodes, chain, self.buffers)
+                needs[chain.name] = self.bounds.of_chain(number, number + len(chain.nodes) - 1, step)
+        return needs
+
+    def _step_needs(self, name: str, number: int, variant: Variant) -> int:
+        needed = self.needed.get((name, variant))
+        if needed is None:
+            needed = self.bounds.of_step(number, self._step(self.nodes[name], variant))
+            self.needed[name, variant] = needed
+        return needed
 
     def problem(self, variants: Mapping[str, Variant], chains: tuple[RowChain, ...]) -> tuple:
         steps = list(_steps(self.graph, variants, chains, self.buffers, self._step))
@@ -341,14 +365,17 @@ def _steps(
     for node in graph.nodes:
         variant = variants[node.name]
         if node.name in chain_at:
-            chain = chain_at[node.name]
-            source, target = buffers[graph.activations(node)[0]], buffers[nodes[chain.nodes[-1]].outputs[0]]
-            if chain.pushed:
-                yield Step(chain.name, (), (target,), {}, chain.scratch_bytes)
-            else:
-                yield Step(chain.name, (source,), (target,), {(source, target): chain.overlap}, chain.scratch_bytes)
+            yield _chain_step(graph, nodes, chain_at[node.name], buffers)
         elif variant.kernel_file and node.name not in inside:
             yield step(node, variant)
+
+
+def _chain_step(graph: Graph, nodes: Mapping[str, Node], chain: RowChain, buffers: Mapping[str, str]) -> Step:
+    source = buffers[graph.activations(nodes[chain.nodes[0]])[0]]
+    target = buffers[nodes[chain.nodes[-1]].outputs[0]]
+    if chain.pushed:
+        return Step(chain.name, (), (target,), {}, chain.scratch_bytes)
+    return Step(chain.name, (source,), (target,), {(source, target): chain.overlap}, chain.scratch_bytes)
 
 
 def _step(graph: Graph, node: Node, variant: Variant, buffers: Mapping[str, str], known: memo.Options) -> Step:

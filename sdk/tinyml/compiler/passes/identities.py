@@ -27,7 +27,8 @@ def identities(graph: Graph) -> Graph:
     producers: dict[str, Node] = {}
     nodes = []
     for node in graph.nodes:
-        node = replace(node, inputs=tuple(names.get(v, v) for v in node.inputs))
+        if not names.keys().isdisjoint(node.inputs):
+            node = replace(node, inputs=tuple(names.get(v, v) for v in node.inputs))
         node = _merged(graph, producers.get(node.inputs[0]), node)
         if keeps_bytes(node.op, graph.input_types(node)):
             node = replace(node, op=Reshape(graph.types[node.outputs[0]].shape))
