@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +37,7 @@ class DevicePath:
     manifests: dict[str, Manifest]
     graph: Graph
     quantized: Quantized
+    find_network: Callable[[], None]
 
     @cached_property
     def compiled(self) -> Compiled:
@@ -47,6 +49,7 @@ class DevicePath:
     @cached_property
     def compiled_dir(self) -> Path:
         """The folder of generated C."""
+        self.find_network()
         return self.stages.make("compile", self.keys.compile, self._compile_stage, lambda: self.graph).path
 
     def _compile_stage(self, out: Path) -> None:
@@ -77,6 +80,7 @@ class DevicePath:
         from tinyml.application import app_config
         from tinyml.limits import check_memory, check_needs
 
+        self.find_network()
         c = self.config
         check_needs(c, self.board)
         _ = self.load_estimate

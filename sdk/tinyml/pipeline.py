@@ -1,6 +1,7 @@
 """THE path, data to device. `Project` pulls each stage from the one before it:
 
-    manifests -> examples -> trained -> quantized -> evaluated -> compiled -> image -> simulated -> deploy, report
+    manifests -> examples (-> search) -> trained -> quantized -> evaluated -> compiled -> image -> simulated
+    -> deploy, report
 
 A stage's artifact lies in `build/<stage>/<key>`; its key is the hash of what goes in: configuration, upstream
 keys, and the sources of the code that makes it. Properties load or make; the verbs do the same and return the
@@ -17,12 +18,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinyml.architecture import read_network
+from tinyml.architecture import Geometry, read_network
 from tinyml.artifacts import Artifact, Stages, Store
 from tinyml.board import Board, load_board
 from tinyml.device_path import DevicePath
 from tinyml.errors import Announce, Progress, ProjectError, no_announcement, no_progress
-from tinyml.project import CONFIG_FILE, DEFAULT_ARCH, Config, load_config
+from tinyml.project import CONFIG_FILE, DEFAULT_ARCH, NETWORK_FILE, Config, features_of, load_config
 from tinyml.quantized import Quantized
 from tinyml.stage_keys import SYNTH, StageKeys, log_mel_spec
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from tinyml.evaluate.offline import Evaluation
     from tinyml.evaluate.stream import VirtualRun
     from tinyml.ir.graph import Graph
+    from tinyml.search_stage import SearchOptions, SearchOutcome, SearchStage
     from tinyml.train import TrainResult
 
 
@@ -51,12 +53,15 @@ class Project(DevicePath):
         self, folder: Path, config: Config, board: Board, *, progress: Progress = no_progress,
         announce: Announce = no_announcement,
     ) -> None:  # fmt: skip
-        self.folder, self.config, self.board = folder, config, board
+        self.folder, self.board = folder, board
         self.progress, self.announce = progress, announce
         self.store = Store(folder / "build")
         self.stages = Stages(self.store, announce)
-        self.features = log_mel_spec(config.features)
-        self.keys = StageKeys(folder, config, self.features, board.isa)
+        self._use(config)
+
+    def _use(self, config: Config) -> None:
+        self.config, self.features = config, log_mel_spec(config.features)
+        self.keys = StageKeys(self.folder, config, self.features, self.board.isa)
 
     @classmethod
     def load(
@@ -73,8 +78,10 @@ class Project(DevicePath):
     def override(self, **sections: dict[str, object]) -> Project:
         """The same folder and artifacts under a changed configuration (see `Config.override`)."""
         config = self.config.override(**sections)
-        return Project(self.folder, config, load_board(config.board.name), progress=self.progress,
-                       announce=self.announce)  # fmt: skip
+        other = Project(self.folder, config, load_board(config.board.name), progress=self.progress,
+                        announce=self.announce)  # fmt: skip
+        other.stages = self.stages  # what was announced is not announced again
+        return other
 
     # ---- data: words and recordings -> manifests -> int8 examples -------------------------------------------
 
@@ -122,6 +129,38 @@ class Project(DevicePath):
 
         return build
 
+    # ---- search: examples -> the network's architecture ------------------------------------------------------
+
+    def search(self, options: SearchOptions | None = None) -> SearchOutcome:
+        """Find the network for this board and make it the project's; what was stopped goes on, what is done is taken.
+
+        Raises: OverBudgetError when no network fits, ProjectError.
+        """
+        outcome = self.search_stage.run(options)
+        self._use(self.config.override(
+            model={"arch": None, "width_mult": 1.0, "module": None, "architecture": NETWORK_FILE},
+            features=features_of(outcome.network.geometry, NETWORK_FILE)))  # fmt: skip
+        for made_before in ("trained", "quantized", "graph", "evaluated", "compiled", "compiled_dir", "load_estimate",
+                            "image", "simulated"):  # fmt: skip
+            self.__dict__.pop(made_before, None)
+        return outcome
+
+    def find_network(self) -> None:
+        """Search where `[search]` asks for it and the network is not yet what it found; the keys depend on it."""
+        if self.config.search.enabled and not self.search_stage.current:
+            self.search()
+
+    @property
+    def search_stage(self) -> SearchStage:
+        from tinyml.search_stage import SearchStage
+
+        return SearchStage(self.folder, self.config, self.board, self.keys, self.stages, self._examples_of,
+                           self.progress)  # fmt: skip
+
+    def _examples_of(self, geometry: Geometry, split: str) -> FeatureSet:
+        """Windows as a network of another geometry would see them."""
+        return self.override(features=features_of(geometry, self.config.search.space)).examples(split)
+
     # ---- network: examples -> float weights -> int8 graph ---------------------------------------------------
 
     def build_model(self) -> Any:
@@ -143,6 +182,7 @@ class Project(DevicePath):
         """The float network's weights and training curves."""
         from tinyml.train import TrainResult
 
+        self.find_network()
         made = self.stages.make("train", self.keys.train, self._train_stage, self._training_examples)
         return TrainResult.load(made.path)
 
@@ -158,14 +198,18 @@ class Project(DevicePath):
 
         t = self.config.train
         config = train.TrainConfig(steps=t.steps, batch_size=t.batch_size, seed=t.seed)
+        model = self.build_model()
+        if weights := self.keys.starting_weights:
+            train.start_from(model, weights)
         train.fit(
-            self.build_model(), self.examples("train"), self.examples("val"), config, input_quant=self.features.quant,
+            model, self.examples("train"), self.examples("val"), config, input_quant=self.features.quant,
             checkpoint_dir=self.store.work_dir("train", self.keys.train), progress=self.progress,
         ).save(out)  # fmt: skip
 
     @cached_property
     def quantized(self) -> Quantized:
         """The int8 network, its ONNX twin and how far it agrees with the float one."""
+        self.find_network()
         made = self.stages.make("quantize", self.keys.quantize, self._quantize_stage,
                           lambda: (self.trained, self.examples("test")))  # fmt: skip
         return Quantized(made.path)
@@ -200,6 +244,7 @@ class Project(DevicePath):
         from tinyml.evaluate.offline import Evaluation
         from tinyml.limits import check_accuracy
 
+        self.find_network()
         made = Evaluation.load(self.stages.make(
             "evaluate", self.keys.evaluate, self._evaluate_stage, lambda: self.graph).path)  # fmt: skip
         check_accuracy(self.config, made.int8_accuracy)
@@ -240,6 +285,7 @@ class Project(DevicePath):
         from tinyml.record import Sources, collect
         from tinyml.report import write_report
 
+        self.find_network()
         sources = Sources(
             self.config, (self.folder / CONFIG_FILE).read_text(), self.board, self.manifests,
             self.store.path("train", self.keys.train), self.quantized, self.evaluated, self.compiled, self.image,
@@ -279,14 +325,17 @@ class Project(DevicePath):
 
     def stage_states(self) -> list[tuple[str, bool]]:
         """(stage, whether its artifact exists), in order, without making anything."""
-        return [(stage, self.store.has(stage, key)) for stage, key in self.keys.all()]
+        searched = [("search", self.search_stage.current)] if self.config.search.enabled else []
+        return searched + [(stage, self.store.has(stage, key)) for stage, key in self.keys.all()]
 
     def check_feasible(self) -> None:
         """Fail before the data is made, not after, when board or network will not do. Raises: ProjectError."""
         from tinyml.limits import check_needs
 
         check_needs(self.config, self.board)
-        if not self.store.has("train", self.keys.train):
+        if self.config.search.enabled and not self.search_stage.current:
+            self.search_stage.check()
+        elif not self.store.has("train", self.keys.train):
             self.build_model()
 
     def check_licences(self, allow_unlicensed: bool = False) -> list[str]:

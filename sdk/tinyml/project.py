@@ -195,22 +195,20 @@ def _check_model(config: Config, path: Path) -> None:
     if config.model.architecture is not None and config.model.width_mult != 1:
         raise ProjectError(f"{path.name}: `model.width_mult` does not apply to an architecture file",
                            hint="the file states every channel; remove `model.width_mult`")  # fmt: skip
-    if config.search.enabled and config.model.module is not None:
-        raise ProjectError(f"{path.name}: `search.enabled` and `model.module` both decide on the network",
-                           hint="remove `model.module`, or set `search.enabled = false`")  # fmt: skip
-
-
-def awaits_search(config: Config, folder: Path) -> bool:
-    """Whether the network's file is still to be made by the search that `[search]` asks for."""
-    name = config.model.architecture or NETWORK_FILE
-    return config.search.enabled and not (folder / name).is_file()
+    other = "module" if config.model.module is not None else "architecture"
+    if config.search.enabled and getattr(config.model, other) not in (None, NETWORK_FILE):
+        raise ProjectError(f"{path.name}: `search.enabled` and `model.{other}` both decide on the network",
+                           hint=f"remove `model.{other}`, or set `search.enabled = false`")  # fmt: skip
 
 
 def _with_geometry(config: Config, stated: set[str], path: Path) -> Config:
     """`[features]` as the architecture file has them. Raises: ProjectError when keys that are `stated` differ."""
-    if config.model.architecture is None or awaits_search(config, path.parent):
+    if config.model.architecture is None:
         return config
-    network = read_network(path.parent / config.model.architecture)
+    file = path.parent / config.model.architecture
+    if config.search.enabled and not file.is_file():
+        return config  # the search is still to make it
+    network = read_network(file)
     wanted = features_of(network.geometry, config.model.architecture)
     for key, value in wanted.items():
         if key in stated and getattr(config.features, key) != value:

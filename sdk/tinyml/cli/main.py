@@ -24,6 +24,7 @@ from tinyml.cli import (
     new,
     report,
     run_virtual,
+    search,
     train,
 )
 from tinyml.cli.output import log, print_error
@@ -48,7 +49,7 @@ def version(show: bool = typer.Option(False, "--version", help="Print the versio
 for module in (new, doctor, boards):
     app.command(module.NAME)(module.command)
 app.add_typer(data.app, name="data")
-for module in (train, evaluate, compile, build, run_virtual, deploy, report, import_model, bench, export):
+for module in (search, train, evaluate, compile, build, run_virtual, deploy, report, import_model, bench, export):
     app.command(module.NAME)(module.command)
 
 
