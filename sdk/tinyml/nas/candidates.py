@@ -30,9 +30,12 @@ class Candidates:
         self.space, self.budgets, self._cost = space, tuple(budgets), cost
         spaces = space.spaces if within is None else tuple(within)
         smallest = {s: extreme(space, largest=False, geometry=s[0], width=s[1]) for s in spaces}
-        self.within = tuple(s for s, genome in smallest.items() if self.fitting(genome)) or spaces
-        if not any(self.fitting(g) for g in smallest.values()) and not self._any_drawn():
+        self.within = tuple(s for s, genome in smallest.items() if self.fitting(genome)) or tuple(spaces)
+        fitting = [candidate for genome in smallest.values() if (candidate := self.fitting(genome))]
+        if not fitting and not self._any_drawn():
             raise self._over_budget(list(smallest.values()))
+        self.smallest: Candidate | None = min(fitting, key=lambda c: c[1].cycles, default=None)
+        """The smallest network of the space where it needs the fewest cycles."""
 
     def fitting(self, genome: Genome) -> Candidate | None:
         """The genome with its cost if it fits the budget of its geometry."""

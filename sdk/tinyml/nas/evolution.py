@@ -6,7 +6,8 @@ tournament; half of the children are crossovers, half mutations. What is ours:
 - every candidate fits the board before it is evaluated, nothing is evaluated twice, everything evaluated is kept;
 - a candidate's front is the best of those of (accuracy, arena), (accuracy, flash) and (accuracy, cycles): with all four
   objectives at once nearly every network is on the first front, and nothing is selected any more;
-- a share of the population is reserved for the most accurate, since a product wants the most accurate that fits.
+- a share of the population is reserved for the most accurate, since a product wants the most accurate that fits;
+- the first candidate is the smallest network of the cheapest space: the end of the front that chance rarely meets.
 
 Source: Deb et al., "A fast and elitist multiobjective genetic algorithm: NSGA-II", 2002; mutation rate and halves of
 children as Lin et al., "MCUNet", 2020.
@@ -102,15 +103,16 @@ def _children(
     candidates: Candidates, parents: tuple[Evaluated, ...], rng: np.random.Generator, count: int, rate: float,
     known: set[Genome],
 ) -> list[Candidate]:  # fmt: skip
-    """Up to `count` networks that fit and are not `known`; without parents they are random ones."""
-    children: list[Candidate] = []
-    for number in range(count):
+    """Up to `count` networks that fit and are not `known`; without parents they are the smallest and random ones."""
+    children = [candidates.smallest] if candidates.smallest and not parents else []
+    known = known | {genome for genome, _ in children}
+    for number in range(len(children), count):
         child = _child(candidates, parents, rng, rate, known, cross=number % 2 == 0) if parents else None
         child = child or candidates.new(rng, known, ATTEMPTS)
         if child is None:
             break
         children.append(child)
-        known = known | {child[0]}
+        known.add(child[0])
     return children
 
 

@@ -76,8 +76,9 @@ def hypervolume(points: Points, reference: tuple[float, float]) -> float:
 
 def _dominance(points: Points) -> np.ndarray:
     """bool [N, N]: whether the point of the row dominates that of the column."""
-    values = np.asarray(points, np.float64)
-    values = values.reshape(len(values), -1).copy()
-    values[:, :1] *= -1
+    values = np.array(points, np.float64)
+    if not len(values):
+        return np.zeros((0, 0), bool)
+    values[:, 0] *= -1
     as_good = (values[:, None] <= values[None]).all(axis=2)
     return as_good & (values[:, None] < values[None]).any(axis=2)
