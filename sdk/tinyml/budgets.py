@@ -94,10 +94,10 @@ class Budgets:
         """What is around the network, per geometry; measured once, then kept in the build folder."""
         found = []
         for number in range(len(self.space.geometries)):
-            self.progress("measuring what the board leaves", number, len(self.space.geometries))
             made = self.stages.store.make("budgets", self._key(number), lambda out, n=number: self._measure(n, out))
+            if made.fresh:
+                self.progress("measuring what the board leaves", number + 1, len(self.space.geometries))
             found.append(Surroundings(**json.loads((made.path / "surroundings.json").read_text())))
-        self.progress("measuring what the board leaves", len(found), len(found))
         return tuple(found)
 
     def _budget(self, geometry: int) -> Budget:

@@ -118,6 +118,7 @@ class SearchStage:
             raise ProjectError(f"{NETWORK_FILE} does not come from a search and would be overwritten",
                                hint="give it another name, and name that in `model.architecture`")  # fmt: skip
 
+    @cached_property
     def budgets(self) -> tuple[Budget, ...]:
         """What the board leaves, per geometry. Raises: OverBudgetError when not even the smallest network fits."""
         return Budgets(self.config, self.board, self.space, self.folder, self.stages, self.progress).measured()
@@ -132,7 +133,7 @@ class SearchStage:
         if options.restart:
             shutil.rmtree(store.path("search", self.key), ignore_errors=True)
             shutil.rmtree(self.work, ignore_errors=True)
-        made = self.stages.make("search", self.key, lambda out: self._search(out, options), self.budgets)
+        made = self.stages.make("search", self.key, lambda out: self._search(out, options), lambda: self.budgets)
         searched = Searched(made.path)
         network = read_network(searched.network_file)
         write_network(network, self.folder / NETWORK_FILE)
@@ -147,17 +148,17 @@ class SearchStage:
     def _search(self, out: Path, options: SearchOptions) -> None:
         from tinyml.nas.search import SearchTask, search
 
-        c, budgets = self.config, self.budgets()
+        c = self.config
         with _restart_named(self.work):
             task = SearchTask(
-                self.space, len(c.labels), self.board.isa, budgets, self.board.name, self._counts(budgets, options),
+                self.space, len(c.labels), self.board.isa, self.budgets, self.board.name, self._counts(options),
                 c.search.seed, self.work, lambda g: (self.examples(g, "train"), self.examples(g, "val")),
                 self.keys.features.quant, options.backend, options.workers, options.ray_address, c.search.spaces,
             )  # fmt: skip
             record = search(task, progress=self.progress, announce=self.stages.announce)
         self._keep(record, out)
 
-    def _counts(self, budgets: tuple[Budget, ...], options: SearchOptions) -> Counts:
+    def _counts(self, options: SearchOptions) -> Counts:
         """How much is done in the time that is given: measured once, then the same however often a run is resumed."""
         kept, adapter = self.work / _COUNTS_FILE, TypeAdapter(Counts)
         if kept.is_file():
@@ -171,7 +172,7 @@ class SearchStage:
         space, classes, seed = self.space, len(self.config.labels), self.config.search.seed
         windows = len(self.examples(space.geometries[0], "val"))
         costs = Costs(space, classes, self.board.isa)
-        speeds = measure(space, classes, costs, budgets, fitness_windows=windows, seed=seed)
+        speeds = measure(space, classes, costs, self.budgets, fitness_windows=windows, seed=seed)
         counts = counts_for(self.config.search.budget_s, speeds, len(space.spaces),
                             options.workers or os.cpu_count() or 1)  # fmt: skip
         write_text(kept, adapter.dump_json(counts, indent=1).decode())

@@ -38,10 +38,12 @@ def validated(kind: type[Kind], table: Mapping[str, Any], path: Path, what: str,
 def _explain(error: ValidationError, kind: type, path: Path, what: str, reference: str) -> ProjectError:
     """The first problems of a validation, in the user's terms."""
     lines, hint = [], None
-    for problem in error.errors()[:5]:
+    unknown = ("unexpected_keyword_argument", "extra_forbidden")
+    problems = sorted(error.errors(), key=lambda p: p["type"] not in unknown)  # a misspelt key is also missing
+    for problem in problems[:5]:
         keys = [str(k) for k in problem["loc"]]
         where = ".".join(keys)
-        if problem["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+        if problem["type"] in unknown:
             lines.append(f"unknown key `{where}`")
             hint = hint or _did_you_mean(kind, keys)
         elif problem["type"] in ("missing", "missing_argument"):

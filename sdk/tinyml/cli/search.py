@@ -80,7 +80,7 @@ def _parsed(option: str, text: str | None, parse: Callable[[str], Any]) -> Any:
 def _show_budgets(p: Project, json: bool) -> None:
     stage = p.search_stage
     stage.check()
-    budgets = stage.budgets()
+    budgets = stage.budgets
     if json:
         print_json({"board": p.board.name, "space": stage.space.name, "budgets": [
             {"geometry": geometry.title, "ram_bytes": b.ram_bytes, "flash_bytes": b.flash_bytes, "cycles": b.cycles}
