@@ -11,7 +11,7 @@ from tinyml.board import load_board
 from tinyml.errors import ProjectError
 from tinyml.resources import board_support_dir
 
-BOARD, SOC = "boards/nrf52840/board.toml", "soc/nrf52840/soc.toml"
+BOARD, SOC, ARCH = "boards/nrf52840/board.toml", "soc/nrf52840/soc.toml", "arch/armv7em/arch.toml"
 
 
 @pytest.fixture
@@ -50,6 +50,9 @@ def test_unknown_board_names_the_nearest() -> None:
         (SOC, 'dma = "ram"', 'dma = "flash"', "DMA does not reach `flash`", None),
         (SOC, 'arena = "ram"', 'arena = "rom"', "`regions.arena` names no memory", "did you mean `ram`?"),
         (SOC, 'cpu = "cortex-m4"', 'cpu = "cortex-m44"', "has no cpu", "did you mean `cortex-m4`?"),
+        (ARCH, "factor = 1.0", "factor = 0.0", "`cpu.cortex-m4.time.factor`", None),
+        (ARCH, "residual_rms = 0.0\n", "", r"`cpu.cortex-m4.time.residual_rms` is missing", None),
+        (ARCH, "residual_max = 0.0", "residual_mux = 0.0", "residual_m", "did you mean `residual_max`?"),
         (SOC, 'source = "nRF52840 PS v1.7, 4.2 Memory"', "", r"`memory.0.source` is missing", None),
     ],
 )

@@ -36,6 +36,7 @@ def tinyml(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     [
         (["new", "kwz"], 1, "there is no template `kwz`", "did you mean `kws`?"),
         (["new", "kws", "--board", "nrf52804"], 1, "nrf52804", "nrf52840"),
+        (["new", "kws", "--board", "stm32f746g_disco"], 1, "no firmware for `stm32f746g_disco` yet", "tinyml search"),
         (["train"], 1, "holds no tinyml.toml", "tinyml new kws"),
         (["deploy", "--to"], 2, "requires an argument", ""),
         (["flash"], 2, "No such command", ""),
@@ -85,6 +86,26 @@ def test_deploy_without_a_probe_names_the_other_ways(tmp_path: Path) -> None:
     done = tinyml(tmp_path / "kws", "deploy")
     assert done.returncode == 4
     assert "--to virtual" in done.stderr and "--to uf2" in done.stderr
+    assert not (tmp_path / "kws" / "build").exists()
+
+
+@pytest.mark.parametrize(
+    "command", ["train", "build", "deploy", "deploy --to virtual", "deploy --to pyocd", "deploy --dry-run"]
+)
+def test_a_board_without_firmware_is_refused_before_anything_is_made(tmp_path: Path, command: str) -> None:
+    tinyml(tmp_path, "new", "kws")
+    (tmp_path / "kws" / "tinyml.toml").write_text(GOOD.replace('name = "nrf52840"', 'name = "nucleo_h743zi"', 1))
+    done = tinyml(tmp_path / "kws", *command.split())
+    assert done.returncode == 1, done.stderr
+    assert "there is no firmware for `nucleo_h743zi` yet" in " ".join(done.stderr.split())
+    assert "hint:" in done.stderr and "Traceback" not in done.stderr and not done.stdout
+    assert not (tmp_path / "kws" / "build").exists()
+
+
+def test_bench_of_a_project_names_the_missing_virtual_board_first(tmp_path: Path) -> None:
+    tinyml(tmp_path, "new", "kws")
+    done = tinyml(tmp_path / "kws", "bench", "--board", "stm32f412")
+    assert done.returncode == 1 and "there is no virtual board for `stm32f412`" in " ".join(done.stderr.split())
     assert not (tmp_path / "kws" / "build").exists()
 
 

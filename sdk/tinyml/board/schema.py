@@ -213,6 +213,6 @@ def _known_keys(model: Any, parents: list[str]) -> list[str]:
     for key in parents:
         if key in model.model_fields:
             model = model.model_fields[key].annotation
-            arguments = getattr(model, "__args__", ())
+            arguments = [a for a in getattr(model, "__args__", ()) if a is not type(None)]
             model = arguments[-1] if arguments else model
     return [field.alias or name for name, field in model.model_fields.items()]
