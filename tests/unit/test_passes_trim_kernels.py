@@ -79,11 +79,22 @@ def test_shared_weights_are_cut_for_one_reader_only() -> None:
     assert {n.name: n.inputs[1] for n in after.nodes} == {"y": "w_y", "z": "w"}
 
 
-def test_weightless_graphs_are_left_alone() -> None:
-    graph = network((3, 3), (7, 7), (3, 3, 3, 3))
+def weightless(graph: Graph) -> Graph:
     consts = {n: Const(c.type, c.sha256) for n, c in graph.consts.items()}
-    weightless = Graph("net", graph.inputs, graph.outputs, graph.nodes, graph.types, consts)
-    assert trim_kernels(weightless) is weightless
+    return Graph("net", graph.inputs, graph.outputs, graph.nodes, graph.types, consts)
+
+
+def test_weightless_kernels_lose_what_lies_outside_the_input() -> None:
+    graph = network((3, 3), (7, 7), (3, 3, 3, 3))
+    after, expected = trim_kernels(weightless(graph)), trim_kernels(graph)
+    verify(after)
+    assert after.nodes == expected.nodes and kernel(after) == kernel(expected) == (5, 5)
+    assert after.consts["w"].data is None and after.consts["w"].sha256 != graph.consts["w"].sha256
+
+
+def test_weightless_kernels_keep_rows_that_may_have_weights() -> None:
+    graph = weightless(network((6, 6), (5, 3), (2, 2, 1, 1), blank=(slice(0, 2), slice(None))))
+    assert trim_kernels(graph) is graph
 
 
 @pytest.mark.parametrize("seed", range(80))

@@ -27,7 +27,7 @@ class Costs:
         return self._cost(genome, rows=True)
 
     def quick(self, genome: Genome) -> NetworkCost:
-        """Without layers that run row by row: never a smaller arena than `cost`, and found in a fraction of its time."""
+        """Without layers that run row by row: never a smaller arena than `cost`, in a fraction of the time."""
         return self._cost(genome, rows=False)
 
     def _cost(self, genome: Genome, *, rows: bool) -> NetworkCost:

@@ -42,6 +42,8 @@ def trim_kernels(graph: Graph) -> Graph:
 
 def _trimmed(graph: Graph, node: Node) -> tuple[Node, Const]:
     weights = graph.consts[node.inputs[1]]
+    if not any(node.op.padding):
+        return node, weights  # what is cut is taken off the padding
     window = node.op.window(graph.type(node.inputs[0]), weights.type)
     top, bottom, left, right = node.op.padding
     rows = _kept(_weighted(weights, 1) & _rows_seen(window), (top, bottom), window.dilation_h)
