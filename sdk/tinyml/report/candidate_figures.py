@@ -13,7 +13,7 @@ from matplotlib.patheffects import withStroke
 from tinyml.compiler.cost import NetworkCost
 from tinyml.nas.pareto import front, hypervolume
 from tinyml.nas.record import Evaluated, SearchRecord
-from tinyml.report.search_facts import budget_of
+from tinyml.report.search_facts import budget_of, counted
 from tinyml.report.theme import FONT_PT, Theme, new_figure, shorten, style
 
 _HEIGHT_IN = 3.9
@@ -21,7 +21,7 @@ _LOG_FROM = 12.0  # ratio of the largest cost shown to the smallest
 _BUDGET_SHOWN = 1.5  # of the largest cost: a budget beyond is written at the edge
 _CHECKPOINTS = 60  # of the hypervolume along a search
 _LABEL_PT = FONT_PT - 1.5
-_MOST_MARKS = 700  # of a search, that are drawn as shapes; a page would grow too large with more
+_MOST_MARKS = 400  # of a search, that are drawn as shapes; a page would grow too large with more
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def _draw_found(
     best = best[np.lexsort((best[:, 1], best[:, 0]))]
     axes.plot(*best.T, color=colour, linewidth=1.6, linestyle="-" if marker == "o" else (0, (4, 1.5)), zorder=4,
               drawstyle="steps-post", marker=marker, markersize=3.2, markevery=(0, max(len(best), 1)),
-              label=f"{name}, {len(found):,} candidates; line: the best for at most this cost")  # fmt: skip
+              label=f"{name}, {counted(len(found), 'candidate')}; line: the best for at most this cost")  # fmt: skip
 
 
 def _draw_chosen(axes: Axes, record: SearchRecord, axis: Axis, theme: Theme) -> None:
@@ -125,7 +125,8 @@ def _limit(axes: Axes, record: SearchRecord, axis: Axis, theme: Theme) -> None:
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         axes.set_xlim(least / 1.15, right * 1.15)
     else:
-        axes.set_xlim(max(0, least - 0.08 * (right - least)), right + 0.06 * (right - least) + 1e-9)
+        pad = 0.07 * (right - least) or 0.1 * right
+        axes.set_xlim(max(0, least - pad), right + pad)
     shares = np.array([e.accuracy for e in (*record.evaluations, *record.random)])
     others = [b.accuracy for b in record.baselines] + ([record.final.int8_accuracy] if record.final else [])
     best = max([*shares, *others])

@@ -68,3 +68,8 @@ def front_of(record: SearchRecord) -> tuple[tuple[int, Evaluated], ...]:
 def number(value: float) -> str:
     """Three significant digits and never an exponent: 0.0123, 1.23, 123."""
     return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+
+
+def counted(many: int, what: str) -> str:
+    """A number of things: "1 space", "1,200 spaces"."""
+    return f"{many:,} {what}{'' if many == 1 else 's'}"

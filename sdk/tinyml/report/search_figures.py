@@ -15,12 +15,12 @@ from tinyml.report.collect import Curve
 from tinyml.report.figures import training_curves
 from tinyml.report.network_figure import memory_use, network_drawing
 from tinyml.report.page import svg
-from tinyml.report.search_facts import budget_of, described, energy, number
+from tinyml.report.search_facts import budget_of, counted, described, energy, number
 from tinyml.report.space_figures import macs_curves, space_map
 from tinyml.report.theme import FONT_PT, LIGHT, Theme, new_figure, shorten, style
 from tinyml.storage import write_text
 
-_MOST_LOSSES = 1000  # points of a curve; more cannot be told apart
+_MOST_LOSSES = 600  # points of a curve; more cannot be told apart
 
 
 def search_figures(record: SearchRecord, isa: Isa | None) -> dict[str, Callable[[Theme], Figure]]:
@@ -54,7 +54,7 @@ def said(name: str, record: SearchRecord) -> str:
     """What a reader who cannot see the picture called `name` should know."""
     if name.startswith("pareto"):
         what = "cycles" if name == "pareto_cycles" else "SRAM"
-        best = "; ".join(f"{n}: {len(found)} candidates, the best {max(e.accuracy for e in found):.1%}"
+        best = "; ".join(f"{n}: {counted(len(found), 'candidate')}, the best {max(e.accuracy for e in found):.1%}"
                          for n, found, _ in searches(record))  # fmt: skip
         return f"accuracy against {what}; {best}"
     if name == "network":

@@ -63,7 +63,8 @@ def render_search(record: SearchRecord, progress: Progress = no_progress, board:
     pictures = pictures_of(drawings, lambda name: said(name, record), progress)
     chosen = None if record.chosen is None else record.evaluations[record.chosen]
     return template("search_report.html.j2").render(
-        r=record, board=board, pictures=pictures, tiles=_tiles(record, board), front=_front(record, board),
+        r=record, board=board, timed=_timed(board), pictures=pictures, tiles=_tiles(record, board),
+        front=_front(record, board),
         baselines=[Row(b.accuracy, b.cost.cycles, _milliseconds(board, b.cost.cycles), b.cost.arena_bytes,
                        b.cost.flash_bytes, b.cost.macs, b.name) for b in record.baselines],
         chosen=described(record.space, chosen.genome) if chosen else "",
@@ -97,15 +98,20 @@ def _tiles(record: SearchRecord, board: Board | None) -> list[Tile]:
     allowed = "no limit" if budget.cycles is None else f"of {budget.cycles:,}"
     over = budget.cycles is not None and cycles > budget.cycles
     tiles.append(Tile(f"{cycles:,}", f"cycles, {how}", f"{allowed}, at zero wait states", over))
-    if board is not None:
+    if _timed(board):
         note = "" if budget.cycles is None else f"of {_milliseconds(board, budget.cycles)} ms, "
         tiles.append(Tile(f"{_milliseconds(board, cycles)} ms", "per inference",
                           f"{note}{board.cpu_hz / 1e6:g} MHz", over))  # fmt: skip
     return tiles
 
 
+def _timed(board: Board | None) -> bool:
+    """Whether it is known how long the board takes for a cycle that is counted."""
+    return board is not None and board.core_time is not None
+
+
 def _milliseconds(board: Board | None, cycles: int) -> str:
-    return "" if board is None else f"{board.milliseconds(cycles):.3g}"
+    return f"{board.milliseconds(cycles):.3g}" if _timed(board) else ""
 
 
 def _front(record: SearchRecord, board: Board | None) -> list[Row]:

@@ -13,14 +13,14 @@ from matplotlib.patches import Rectangle
 
 from tinyml.nas.record import SearchRecord, SpaceResult
 from tinyml.nas.space import SearchSpace, Space
-from tinyml.report.search_facts import number
+from tinyml.report.search_facts import counted, number
 from tinyml.report.theme import FONT_PT, Theme, new_figure, shorten, style
 
 MOST_NAMED = 10
 """Curves that have a colour and a name; the others are thin and grey."""
 
 _NAMED_WITHOUT_CHOICE = 5
-_POINTS, _POINTS_UNNAMED = 160, 40  # of a curve; more cannot be told apart
+_POINTS, _POINTS_UNNAMED = 160, 25  # of a curve; more cannot be told apart
 _COLOURS = 5  # of a theme's series; the last one is grey
 _MILLION = 1e6
 
@@ -48,7 +48,7 @@ def macs_curves(record: SearchRecord, theme: Theme) -> Figure:
         axes.plot(*_curve(results[space].macs, _POINTS).T, linewidth=2.0, zorder=4, drawstyle="steps-post", **look)
         handles.append(Line2D([], [], linewidth=2.0, label=_said(results[space], record.space), **look))
     if others:
-        handles.append(Line2D([], [], linewidth=0.8, color=theme.muted, label=_count(len(others), "other space")))
+        handles.append(Line2D([], [], linewidth=0.8, color=theme.muted, label=counted(len(others), "other space")))
     axes.set_xlim(0, 1.02 * max(r.macs[-1] for r in results.values()) / _MILLION)
     axes.set_ylim(0, 1.01)
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
@@ -69,10 +69,6 @@ def _curve(macs: Sequence[int], most: int) -> np.ndarray:
 def _said(result: SpaceResult, space: SearchSpace) -> str:
     return (f"{space.title(result.space)}: {result.fitting:,} of {result.sampled:,} fit, "
             f"mean {number(result.mean_macs / _MILLION)} M")  # fmt: skip
-
-
-def _count(many: int, what: str) -> str:
-    return f"{many} {what}{'' if many == 1 else 's'}"
 
 
 def _percent(share: float) -> str:
