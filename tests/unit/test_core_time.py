@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinyml.board import load_board
@@ -80,6 +80,7 @@ def test_the_cortex_m4_is_the_measure() -> None:
 
 
 @pytest.mark.parametrize("name", BOARDS)
+@settings(deadline=None)
 @given(milliseconds=st.floats(0, 1e5))
 def test_cycles_are_the_most_that_fit_a_time(name: str, milliseconds: float) -> None:
     board = loaded(name)
