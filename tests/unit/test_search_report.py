@@ -6,6 +6,7 @@ import base64
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from html import unescape
 from html.parser import HTMLParser
@@ -17,13 +18,14 @@ import pytest
 from tests.search_records import CLASSES, audio_space, image_space, searched
 
 from tinyml.architecture.weightless import graph
-from tinyml.board import load_board
+from tinyml.board import Isa, load_board
 from tinyml.compiler import network_cost
+from tinyml.errors import Progress
 from tinyml.nas.budget import Budget
 from tinyml.nas.pareto import hypervolume
 from tinyml.nas.record import Baseline, SearchRecord, SpaceResult
 from tinyml.nas.space import architecture, extreme, sample
-from tinyml.report.candidate_figures import CYCLES, SRAM, candidates, progress_curves, reference, volume
+from tinyml.report.candidate_figures import CYCLES, SRAM, Axis, candidates, progress_curves, reference, volume
 from tinyml.report.network_figure import StepUse, memory_use, network_drawing
 from tinyml.report.page import Picture
 from tinyml.report.search_facts import budget_of, described, energy, number
@@ -47,7 +49,7 @@ def page(record: SearchRecord) -> str:
 
 
 @pytest.fixture(scope="module")
-def isa():  # noqa: ANN201
+def isa() -> Isa:
     return load_board("nrf52840").isa
 
 
@@ -55,7 +57,7 @@ def isa():  # noqa: ANN201
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages whose pictures are only named, for tests of what is written."""
 
-    def named(drawings, describe, progress):  # noqa: ANN001, ANN202
+    def named(drawings: dict, describe: Callable[[str], str], progress: Progress) -> dict[str, Picture]:
         return {name: Picture("data:,", "data:,", describe(name)) for name in drawings}
 
     monkeypatch.setattr("tinyml.report.search_report.pictures_of", named)
@@ -149,7 +151,7 @@ def test_an_unfinished_search_can_be_drawn(record: SearchRecord, name: str) -> N
     assert render_search(unfinished).count("data:image/svg+xml;base64,") == 2 * len(figures)
 
 
-def test_a_report_can_be_written_at_any_stage(record: SearchRecord, isa, undrawn: None) -> None:  # noqa: ANN001
+def test_a_report_can_be_written_at_any_stage(record: SearchRecord, isa: Isa, undrawn: None) -> None:
     shown = {}
     for name, unfinished in stages(record).items():
         parser = Balance()
@@ -201,7 +203,7 @@ def test_the_file_appears_whole_and_the_same(record: SearchRecord, tmp_path: Pat
     assert [p.name for p in path.parent.iterdir()] == ["report.html"]
 
 
-def test_figures_are_kept_as_files_that_do_not_change(record: SearchRecord, tmp_path: Path, isa) -> None:  # noqa: ANN001
+def test_figures_are_kept_as_files_that_do_not_change(record: SearchRecord, tmp_path: Path, isa: Isa) -> None:
     first = save_figures(record, tmp_path / "a", isa)
     second = save_figures(record, tmp_path / "b", isa)
     assert [p.name for p in first] == [f"{name}.svg" for name in ALL]
@@ -254,7 +256,7 @@ def test_map_shows_every_space_and_frames_the_chosen(record: SearchRecord) -> No
 
 
 @pytest.mark.parametrize("axis", [CYCLES, SRAM], ids=["cycles", "sram"])
-def test_candidates_are_where_they_cost_and_score(record: SearchRecord, axis) -> None:  # noqa: ANN001
+def test_candidates_are_where_they_cost_and_score(record: SearchRecord, axis: Axis) -> None:
     close = tuple(replace(b, ram_bytes=int(1.2 * max(e.cost.arena_bytes for e in record.random)))
                   for b in record.budgets)  # fmt: skip
     record = replace(record, budgets=close)
@@ -328,7 +330,7 @@ def test_losses_are_one_curve_per_phase_and_thinned(record: SearchRecord) -> Non
     assert odd.values[0] == 2.0 and odd.values[-1] == 2500
 
 
-def test_bytes_in_use_are_those_of_the_compiler(isa) -> None:  # noqa: ANN001
+def test_bytes_in_use_are_those_of_the_compiler(isa: Isa) -> None:
     rng = np.random.default_rng(3)
     for space in (audio_space(), image_space(3, 3)):
         arch = architecture(space, sample(space, rng), CLASSES)
@@ -340,7 +342,7 @@ def test_bytes_in_use_are_those_of_the_compiler(isa) -> None:  # noqa: ANN001
             assert 0 <= network_cost(graph(arch), isa).arena_bytes - max(use.used_bytes for use in uses) < 16
 
 
-def test_drawing_shows_every_layer_and_every_byte(isa) -> None:  # noqa: ANN001
+def test_drawing_shows_every_layer_and_every_byte(isa: Isa) -> None:
     space = image_space()
     arch = architecture(space, extreme(space, largest=True, geometry=3, width=3), CLASSES)
     uses = memory_use(arch, isa)

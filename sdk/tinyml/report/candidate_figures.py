@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from tinyml.compiler.cost import NetworkCost
 from tinyml.nas.pareto import front, hypervolume
@@ -62,10 +63,10 @@ def candidates(record: SearchRecord, axis: Axis, theme: Theme) -> Figure:
         axes.plot(*points.T, "^", markersize=7, color=theme.series[2], markeredgecolor=theme.background, zorder=6,
                   label="hand-made, trained by themselves")  # fmt: skip
     _draw_chosen(axes, record, axis, theme)
-    _limit(axes, record, axis, theme)
+    below = _limit(axes, record, axis, theme)
     _name_baselines(axes, record, axis, theme)
     axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.3g}%")
-    axes.set_xlabel(axis.name)
+    axes.set_xlabel(axis.name + (f"; {counted(below, 'candidate')} further below" if below else ""))
     axes.set_ylabel("accuracy")
     figure.legend(loc="outside upper left", ncols=2, frameon=False, labelcolor=theme.text, fontsize=FONT_PT - 1,
                   labelspacing=0.3, columnspacing=1.6)  # fmt: skip
@@ -113,8 +114,8 @@ def _draw_chosen(axes: Axes, record: SearchRecord, axis: Axis, theme: Theme) -> 
               label=f"chosen, trained and in int8: {record.final.int8_accuracy:.1%}")  # fmt: skip
 
 
-def _limit(axes: Axes, record: SearchRecord, axis: Axis, theme: Theme) -> None:
-    """Limits of the axes around what matters, and the budget. Candidates far below are counted, not shown."""
+def _limit(axes: Axes, record: SearchRecord, axis: Axis, theme: Theme) -> int:
+    """Limits of the axes around what matters, and the budget; returns how many candidates lie too far below."""
     costs = np.array([axis.of(e.cost) for e in (*record.evaluations, *record.random, *record.baselines)]) / axis.unit
     budget = axis.budget(record)
     most, least = costs.max(), costs.min()
@@ -122,7 +123,9 @@ def _limit(axes: Axes, record: SearchRecord, axis: Axis, theme: Theme) -> None:
     right = max(most, budget / axis.unit) if near else most
     if right / least > _LOG_FROM:
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_xlim(least / 1.15, right * 1.15)
     else:
         pad = 0.07 * (right - least) or 0.1 * right
@@ -134,36 +137,39 @@ def _limit(axes: Axes, record: SearchRecord, axis: Axis, theme: Theme) -> None:
     pad = max(0.08 * (best - low), 0.004)
     axes.set_ylim(low - pad, best + 1.6 * pad)
     below = int((shares < low - pad).sum())
-    if below:
-        axes.text(0.005, 0.015, f"{below:,} more below", transform=axes.transAxes, va="bottom", color=theme.muted,
-                  fontsize=_LABEL_PT, path_effects=_outlined(theme), zorder=9)  # fmt: skip
     if budget is None:
-        return
+        return below
     where = {"color": theme.text, "fontsize": _LABEL_PT, "va": "top", "zorder": 9}
     if near:
         axes.axvline(budget / axis.unit, color=theme.text, linewidth=1.2, linestyle=(0, (5, 3)), zorder=2)
         axes.annotate("budget ", (budget / axis.unit, 0.99), xycoords=axes.get_xaxis_transform(), ha="right", **where)
     else:
         axes.text(0.995, 0.99, f"budget {budget / axis.unit:.3g} \u2192", transform=axes.transAxes, ha="right", **where)
+    return below
 
 
 def _name_baselines(axes: Axes, record: SearchRecord, axis: Axis, theme: Theme) -> None:
     """Names beside the marks, each where it covers no other name and, if it can, no other mark."""
-    taken: list[tuple[float, float, float, float]] = []
+    stars = [line.get_xydata()[0] for line in axes.lines if line.get_marker() == "*"]
+    taken = [(x - 8, y - 8, 16.0, 16.0) for x, y in (_place(axes, *star) for star in stars)]
     marks = [_place(axes, axis.of(b.cost) / axis.unit, b.accuracy) for b in record.baselines]
     for baseline, (x, y) in zip(record.baselines, marks, strict=True):
         text = shorten(baseline.name, 28)
         wide, high = 0.58 * _LABEL_PT * len(text), 1.25 * _LABEL_PT
-        spots = [(x + dx if right else x - dx - wide, y + dy - high / 2, right, dx, dy)
-                 for dy in (0, 10, -10, 20, -20, 30, -30) for right, dx in ((True, 7), (False, 7))]  # fmt: skip
-        spots = [s for s in spots if s[0] >= 0 and s[0] + wide <= _WIDE_PT] or spots
+        spots = [(x + dx - wide * share, y + dy - high / 2, share, dx, dy) for share, dx, dy in _SPOTS]
+        spots = [s for s in spots if s[0] >= 0 and s[0] + wide <= _WIDE_PT and 0 <= s[1] <= _HIGH_PT - high] or spots
         free = [s for s in spots if not any(_meet((s[0], s[1], wide, high), box) for box in taken)]
-        left, bottom, right, dx, dy = (free or spots)[0]
+        left, bottom, share, dx, dy = (free or spots)[0]
         taken.append((left, bottom, wide, high))
-        axes.annotate(text, (axis.of(baseline.cost) / axis.unit, baseline.accuracy), (dx if right else -dx, dy),
-                      textcoords="offset points", ha="left" if right else "right", va="center", zorder=9,
+        axes.annotate(text, (axis.of(baseline.cost) / axis.unit, baseline.accuracy), (dx, dy), va="center", zorder=9,
+                      textcoords="offset points", ha={0.0: "left", 0.5: "center", 1.0: "right"}[share],
                       color=theme.series[2], fontsize=_LABEL_PT, fontweight="bold",
                       path_effects=_outlined(theme))  # fmt: skip
+
+
+_SPOTS = tuple((share, dx, dy) for dy in (0.0, 10.0, -10.0, 20.0, -20.0, 30.0, -30.0, 40.0, -40.0)
+               for share, dx in ((0.0, 7.0), (1.0, -7.0), (0.5, 0.0)) if dy or dx)  # fmt: skip
+"""Where a name may stand: how much of it lies left of its anchor, and the anchor's way from the mark, in points."""
 
 
 def _outlined(theme: Theme) -> list[withStroke]:
