@@ -12,6 +12,8 @@ from contextlib import ExitStack
 from types import TracebackType
 
 import joblib
+from joblib.externals.loky import get_reusable_executor
+from joblib.parallel import ParallelBackendBase
 
 from tinyml.errors import Progress, ProjectError, missing_extra, no_progress
 from tinyml.nas.space import Genome
@@ -44,7 +46,8 @@ class Evaluator:
         self.fitness, self.backend, self.progress = fitness, backend, progress
         self._workers, self._ray_address = workers, ray_address
         self._open = ExitStack()
-        self._on_cluster: joblib.Parallel | None = None
+        self._cluster_backend: Callable[[], ParallelBackendBase] | None = None
+        self._actors: joblib.Parallel | None = None
         self._at_once = workers or joblib.cpu_count()
 
     def __enter__(self) -> Evaluator:
@@ -54,14 +57,14 @@ class Evaluator:
             except ModuleNotFoundError as error:
                 raise missing_extra("ray", "ray") from error
             self._at_once = self._open.enter_context(connected(self._ray_address, self._workers))
-            self._on_cluster = self._open.enter_context(self._joblib(KeepingRayBackend()))
+            self._cluster_backend = KeepingRayBackend
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._dismiss()
         self._open.close()
-        self._on_cluster = None
 
     def __call__(self, genomes: Sequence[Genome]) -> list[float]:
         """One fitness per genome, in their order, whatever the backend.
@@ -90,7 +93,7 @@ class Evaluator:
         """Add the results of `indices` to `found` as they come; those lost with a worker stay missing."""
         if not indices:
             return
-        parallel = self._on_cluster or self._joblib("loky")
+        parallel = self._workers_for_an_attempt()
         parallel.pre_dispatch = 2 * at_once if at_once > 1 else 1
         tasks = (joblib.delayed(_evaluated)(self.fitness, index, genomes[index]) for index in indices)
         try:
@@ -99,15 +102,29 @@ class Evaluator:
                 if not isinstance(result, Lost):
                     found[result[0]] = result[1]
                     self.progress("evaluating", len(found), len(genomes))
+            if any(index not in found for index in indices):
+                self._dismiss()  # an actor that is starting again would lose what it is given in the meantime
         except BrokenProcessPool:  # the next `Parallel` has new workers
             return
 
-    def _joblib(self, backend: str | joblib.parallel.ParallelBackendBase) -> joblib.Parallel:
-        """Its processes of this machine outlive it; actors of a cluster live as long as its context.
+    def _workers_for_an_attempt(self) -> joblib.Parallel:
+        """Processes of this machine outlive their `Parallel`, and it has new ones after a death; actors of a cluster
+        live as long as its context, which is therefore kept from one attempt to the next.
 
         joblib runs a single worker within this process, where a death would be ours: so there are two, one idle.
         """
-        return joblib.Parallel(max(2, self._at_once), backend=backend, return_as="generator_unordered", batch_size=1)
+        settings = {"n_jobs": max(2, self._at_once), "return_as": "generator_unordered", "batch_size": 1}
+        if self._cluster_backend is None:
+            return joblib.Parallel(backend="loky", **settings)
+        if self._actors is None:
+            self._actors = joblib.Parallel(backend=self._cluster_backend(), **settings).__enter__()
+        return self._actors
+
+    def _dismiss(self) -> None:
+        """Stop the actors of the cluster, if there are any; the next attempt starts new ones and waits for them."""
+        if self._actors is not None:
+            self._actors.__exit__(None, None, None)
+            self._actors = None
 
 
 def evaluate_all(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,10 +15,12 @@ from ray.util.joblib.ray_backend import RayBackend
 from tinyml.errors import ProjectError
 from tinyml.nas.evaluation import Lost
 
+CONNECT_TIMEOUT_S = 10
+
 
 class KeepingRayBackend(RayBackend):
     """joblib's backend of Ray, except that results come one by one, and that the death of an actor costs the tasks that
-    it had and nothing else: they result in `Lost`, and Ray starts the actor again."""
+    it had, and those it is given until Ray has started it again: they result in `Lost`, and the others go on."""
 
     supports_return_generator = True
 
@@ -41,8 +44,9 @@ def connected(address: str | None, workers: int | None) -> Iterator[int]:
     ours = not ray.is_initialized()
     if ours:
         try:
+            _reach(address)
             ray.init(address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
-        except (ConnectionError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError) as error:
             raise ProjectError(f"there is no Ray cluster at `{address or 'RAY_ADDRESS'}`: {error}",
                                hint="start one: `ray start --head`, or leave the address out") from error  # fmt: skip
     try:
@@ -53,3 +57,10 @@ def connected(address: str | None, workers: int | None) -> Iterator[int]:
     finally:
         if ours:
             ray.shutdown()
+
+
+def _reach(address: str | None) -> None:
+    """Raises: OSError if nobody listens at HOST:PORT or ray://HOST:PORT: `ray.init` would try for many minutes."""
+    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=CONNECT_TIMEOUT_S).close()
