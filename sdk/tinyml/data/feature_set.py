@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -36,9 +37,9 @@ class FeatureSet:
     def load(cls, path: Path) -> FeatureSet:
         """Read what `save` wrote. Raises: ProjectError when the file is not one."""
         try:
-            with np.load(path) as stored:
+            with Path(path).open("rb") as file, np.load(file) as stored:  # np.load leaves a damaged file open
                 return cls(stored["x"], stored["y"], stored["clip"], tuple(str(label) for label in stored["labels"]))
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
             raise ProjectError(
                 f"`{path}` holds no examples", details=[str(error)], hint="remove it and run again"
             ) from error

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from tinyml.data.feature_set import FeatureSet
+from tinyml.errors import ProjectError
 from tinyml.ir.tensor import QuantParams
 from tinyml.models.searched import SearchedNet
 from tinyml.nas.recalibrate import calibration_batches, recalibrate
@@ -59,7 +60,11 @@ class Fitness:
 
 def _state(path: Path) -> tuple[Path, int, int]:
     """A file, and what tells that it was written anew."""
-    stat = Path(path).stat()
+    try:
+        stat = Path(path).stat()
+    except OSError as error:
+        raise ProjectError(f"{path}, which candidates are judged with, cannot be read: {error.strerror}",
+                           hint="run `tinyml search` again") from error  # fmt: skip
     return Path(path), stat.st_mtime_ns, stat.st_size
 
 
