@@ -107,9 +107,10 @@ def test_networks_are_in_the_tables(record: SearchRecord, page: str) -> None:
 
 def test_costs_are_said_with_their_assumption(record: SearchRecord, undrawn: None) -> None:
     used, page = energy(record), render_search(record)
-    assert used.total_minutes == pytest.approx((130 + 1720 + 910 + 890) / 60)
+    assert used.total_seconds == pytest.approx(130 + 1720 + 910 + 890)
     assert used.watt_hours == pytest.approx((130 + 1720 + 910 + 890) / 3600 * 15)
     assert "60.8 minutes in all. About 15.2 Wh of energy, if the computer drew 15 W throughout: an assumption" in page
+    assert "3.5 seconds in all. No electrical" in render_search(replace(bare(record), seconds={"spaces": 3.5}))
     assert "the energy is not estimated" in render_search(replace(bare(record), seconds=record.seconds))
 
 

@@ -39,24 +39,29 @@ def described(space: SearchSpace, genome: Genome) -> str:
 
 @dataclass(frozen=True)
 class Energy:
-    """`minutes` by stage, and the watt-hours that all of them took at `watts` throughout; 0 when no draw is known."""
+    """`seconds` by stage, and the watt-hours that all of them took at `watts` throughout; 0 when no draw is known."""
 
-    minutes: tuple[tuple[str, float], ...]
+    seconds: tuple[tuple[str, float], ...]
     watts: float
 
     @property
-    def total_minutes(self) -> float:
-        return sum(minutes for _, minutes in self.minutes)
+    def total_seconds(self) -> float:
+        return sum(seconds for _, seconds in self.seconds)
+
+    @property
+    def unit(self) -> tuple[str, float]:
+        """What to show times in, and how many seconds that is: short searches would be nothing in minutes."""
+        return ("minutes", 60.0) if self.total_seconds >= 120 else ("seconds", 1.0)
 
     @property
     def watt_hours(self) -> float:
-        return self.total_minutes / 60 * self.watts
+        return self.total_seconds / 3600 * self.watts
 
 
 def energy(record: SearchRecord) -> Energy:
     """What the search has cost so far."""
     seconds = (record.seconds or {}).items()
-    return Energy(tuple((STAGES.get(name, name), s / 60) for name, s in seconds), record.watts)
+    return Energy(tuple((STAGES.get(name, name), s) for name, s in seconds), record.watts)
 
 
 def front_of(record: SearchRecord) -> tuple[tuple[int, Evaluated], ...]:

@@ -68,7 +68,9 @@ def said(name: str, record: SearchRecord) -> str:
         return "hypervolume at the end: " + ", ".join(f"{n} {volume(record, f):.4f}" for n, f, _ in searches(record))
     if name == "losses":
         return f"loss of the supernet over {len(record.losses):,} steps, {record.losses[-1]:.3g} at the end"
-    return "; ".join(f"{stage} {number(minutes)} minutes" for stage, minutes in energy(record).minutes)
+    used = energy(record)
+    unit, size = used.unit
+    return "; ".join(f"{stage} {number(seconds / size)} {unit}" for stage, seconds in used.seconds)
 
 
 def save_figures(record: SearchRecord, folder: Path, isa: Isa | None = None) -> tuple[Path, ...]:
@@ -103,20 +105,21 @@ def _thinned(name: str, values: tuple[float, ...]) -> Curve:
 
 
 def minutes_bars(record: SearchRecord, theme: Theme) -> Figure:
-    """Minutes by stage, with their share of the whole."""
+    """Time by stage, with its share of the whole."""
     used = energy(record)
-    figure = new_figure(0.75 + 0.3 * len(used.minutes), theme)
+    unit, size = used.unit
+    figure = new_figure(0.75 + 0.3 * len(used.seconds), theme)
     axes = figure.add_subplot()
     style(axes, theme, grid="x", frame=("left",))
-    values = [minutes for _, minutes in used.minutes]
+    values = [seconds / size for _, seconds in used.seconds]
     most = max(*values, 1e-9)
     axes.barh(range(len(values)), values, height=0.64, color=theme.series[0])
-    for place, minutes in enumerate(values):
-        axes.text(minutes + 0.012 * most, place, f"{number(minutes)}  {minutes / max(used.total_minutes, 1e-9):.0%}",
+    for place, value in enumerate(values):
+        axes.text(value + 0.012 * most, place, f"{number(value)}  {value / max(sum(values), 1e-9):.0%}",
                   va="center", color=theme.text, fontsize=FONT_PT - 1)  # fmt: skip
-    axes.set_yticks(range(len(values)), [shorten(stage, 32) for stage, _ in used.minutes])
+    axes.set_yticks(range(len(values)), [shorten(stage, 32) for stage, _ in used.seconds])
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(len(values) - 0.4, -0.6)
     axes.set_xlim(0, 1.16 * most)
-    axes.set_xlabel("minutes")
+    axes.set_xlabel(unit)
     return figure

@@ -123,9 +123,10 @@ def _front(record: SearchRecord, board: Board | None) -> list[Row]:
 
 def _spent(used: Energy) -> str:
     """The time and the energy of the search in words, with what is assumed."""
-    if not used.minutes:
+    if not used.seconds:
         return ""
-    time = f"{used.total_minutes:.1f} minutes in all."
+    name, unit = used.unit
+    time = f"{used.total_seconds / unit:.1f} {name} in all."
     if not used.watts:
         return f"{time} No electrical power is recorded, so the energy is not estimated."
     return (f"{time} About {used.watt_hours:.3g} Wh of energy, if the computer drew {used.watts:g} W throughout: "
