@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from joblib.externals.loky import get_reusable_executor
 from tests.search_toy import SPACE, Deadly, Failing, Landscape
 
 from tinyml.errors import MissingToolError, ProjectError
@@ -38,6 +39,9 @@ def test_processes_find_what_one_process_finds(genomes: list[Genome], expected: 
 def test_one_evaluator_serves_many_lists(genomes: list[Genome], expected: list[float]) -> None:
     with Evaluator(Landscape(), workers=2) as evaluate:
         assert evaluate(genomes[:5]) + evaluate(genomes[5:]) == expected
+        workers = get_reusable_executor(reuse=True)._processes
+        assert len(workers) == 2
+    assert not workers
 
 
 @pytest.mark.parametrize(("workers", "times"), [(1, 1), (2, 3)])

@@ -65,6 +65,8 @@ class Evaluator:
     ) -> None:
         self._dismiss()
         self._open.close()
+        if self.backend == "processes":  # joblib would keep them, each with a supernet in memory
+            get_reusable_executor(reuse=True).shutdown(wait=True)
 
     def __call__(self, genomes: Sequence[Genome]) -> list[float]:
         """One fitness per genome, in their order, whatever the backend.
@@ -108,8 +110,8 @@ class Evaluator:
             return
 
     def _workers_for_an_attempt(self) -> joblib.Parallel:
-        """Processes of this machine outlive their `Parallel`, and it has new ones after a death; actors of a cluster
-        live as long as its context, which is therefore kept from one attempt to the next.
+        """Processes of this machine outlive their `Parallel`, and the next has new ones after a death; actors of a
+        cluster live as long as its context, which is therefore kept from one attempt to the next.
 
         joblib runs a single worker within this process, where a death would be ours: so there are two, one idle.
         """
