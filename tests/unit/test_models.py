@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from tinyml.errors import ProjectError
-from tinyml.models import build, count_macs, ds_cnn, load_module, trace_layers
+from tinyml.models import build, count_macs, ds_cnn, load_module, temporal_resnet, trace_layers
 
 SHAPE = (1, 49, 40)
 
@@ -30,6 +30,24 @@ def test_width_and_depth() -> None:
     assert count_macs(ds_cnn(depth=2), SHAPE) < count_macs(ds_cnn(), SHAPE) < count_macs(ds_cnn(depth=9), SHAPE)
     with pytest.raises(ProjectError, match="width_mult"):
         ds_cnn(width_mult=0)
+
+
+def test_temporal_resnet_is_one_dimensional_behind_its_stem() -> None:
+    layers = {layer.name: layer for layer in trace_layers(build("temporal_resnet", (49, 40), 12), SHAPE)}
+    assert layers["stem"].shape == (16, 49, 1) and layers["stem"].module.kernel_size == (3, 40)
+    assert [layers[f"body_{i}_add"].shape for i in range(3)] == [(24, 25, 1), (32, 13, 1), (48, 7, 1)]
+    assert layers["body_1_add"].inputs == ("body_1_second", "body_1_shortcut") and layers["body_1_add"].clamp
+    assert layers["classifier"].shape == (12,)
+    by_hand = 49 * 120 * 16 + 48 * 12
+    for time, inputs, outputs in ((25, 16, 24), (13, 24, 32), (7, 32, 48)):
+        by_hand += time * outputs * (inputs + 9 * inputs + 9 * outputs)
+    assert count_macs(temporal_resnet(), SHAPE) == by_hand < 900_000
+    deeper = trace_layers(temporal_resnet((33, 24), 5, width_mult=0.5, depth=5), (1, 33, 24))
+    assert deeper[-4].name == "body_4_add" and deeper[-4].inputs[1] == "body_3_add", "added blocks have no shortcut"
+    assert count_macs(temporal_resnet(width_mult=2), SHAPE) > 3 * by_hand > 3 * count_macs(
+        temporal_resnet(depth=2), SHAPE)  # fmt: skip
+    with pytest.raises(ProjectError, match="width_mult"):
+        temporal_resnet(width_mult=0)
 
 
 def test_build_is_seeded_and_knows_its_names() -> None:

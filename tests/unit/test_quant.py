@@ -199,6 +199,13 @@ def assert_onnx_agrees(graph: Graph, x: np.ndarray, folder: Path) -> None:
     assert np.quantile(np.abs(theirs * 256 - ours), 0.99) <= 4
 
 
+def test_the_temporal_resnet_is_exact(feature_blobs) -> None:
+    model, train = build("temporal_resnet", (49, 40), 4, width_mult=0.5), feature_blobs(100, seed=1)
+    fit(model, train, train, TrainConfig(steps=5, batch_size=32, threads=1), input_quant=QUANT)
+    result = quantize(model, train, train, QuantConfig(steps=2, batch_size=32, threads=1), input_quant=QUANT)
+    assert_equal_integers(result.qat_module, result.graph, feature_blobs(40, seed=2).x)
+
+
 def test_onnx_twin_agrees(quantized: QuantResult, feature_blobs, tmp_path: Path) -> None:
     assert_onnx_agrees(quantized.graph, feature_blobs(400, seed=9).x[:, None], tmp_path)
     assert [f.name for f in tmp_path.iterdir()] == ["model.onnx"]

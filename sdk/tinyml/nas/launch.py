@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import threading
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import torch
@@ -60,7 +61,8 @@ def launch(fabric: Fabric, function: Callable[..., Any], task: Any, progress: Pr
     listener = threading.Thread(target=listen, daemon=True)
     listener.start()
     try:
-        return fabric.launch(_reporting, function, task, events)
+        work = partial(_reporting, function=function, task=task, events=events)  # Fabric walks through plain arguments
+        return fabric.launch(work)
     except ProcessRaisedException as error:
         events.put(None)
         listener.join()
