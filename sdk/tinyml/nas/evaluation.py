@@ -58,6 +58,8 @@ class Evaluator:
                 raise missing_extra("ray", "ray") from error
             self._at_once = self._open.enter_context(connected(self._ray_address, self._workers))
             self._cluster_backend = KeepingRayBackend
+        else:
+            self._end_processes()
         return self
 
     def __exit__(
@@ -65,8 +67,7 @@ class Evaluator:
     ) -> None:
         self._dismiss()
         self._open.close()
-        if self.backend == "processes":  # joblib would keep them, each with a supernet in memory
-            get_reusable_executor(reuse=True).shutdown(wait=True)
+        self._end_processes()
 
     def __call__(self, genomes: Sequence[Genome]) -> list[float]:
         """One fitness per genome, in their order, whatever the backend.
@@ -121,6 +122,12 @@ class Evaluator:
         if self._actors is None:
             self._actors = joblib.Parallel(backend=self._cluster_backend(), **settings).__enter__()
         return self._actors
+
+    def _end_processes(self) -> None:
+        """End the processes that joblib keeps for whoever comes next: each has a supernet in memory. Those of others
+        must not be taken over: growing by all of torch, they would seem to leak memory and be ended at their work."""
+        if self.backend == "processes":
+            get_reusable_executor(reuse=True).shutdown(wait=True)
 
     def _dismiss(self) -> None:
         """Stop the actors of the cluster, if there are any; the next attempt starts new ones and waits for them."""

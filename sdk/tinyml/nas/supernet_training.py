@@ -48,7 +48,7 @@ class SupernetConfig:
 
     batch_size: int = 64
     largest_rate: float = 1e-2
-    supernet_rate: float = 5e-3
+    supernet_rate: float = 1e-2
     weight_decay: float = 0.02
     warmup: float = 0.1
     label_smoothing: float = 0.1

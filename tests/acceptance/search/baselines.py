@@ -1,0 +1,81 @@
+"""The hand-made networks of the project, scaled by width and depth to a cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from tests.acceptance.search.setting import CLASSES, TIGHT_SHARE, costs, searched
+from tests.acceptance.search.training import accuracy, train_float
+from tinyml.architecture import Geometry
+from tinyml.compiler.cost import NetworkCost, network_cost
+from tinyml.models import ds_cnn, temporal_resnet
+from tinyml.quant import QatNetwork, lower
+
+GEOMETRY = Geometry(49, 40, 1, 20.0)
+"""The template's own: hand-made networks are made for it."""
+MAKERS = {"ds_cnn": (ds_cnn, (4, 5, 6, 7)), "temporal_resnet": (temporal_resnet, (2, 3, 4))}
+WIDTHS = np.arange(0.2, 3.01, 0.05)
+
+
+@dataclass(frozen=True)
+class HandMade:
+    """A network of `arch` at a width and a depth."""
+
+    arch: str
+    width_mult: float
+    depth: int
+
+    def build(self) -> nn.Module:
+        return MAKERS[self.arch][0](GEOMETRY.shape[:2], CLASSES, width_mult=self.width_mult, depth=self.depth)
+
+    def cost(self) -> NetworkCost:
+        """As the compiler has it, weights not read."""
+        model = self.build().eval()
+        network = QatNetwork.of(model, searched(GEOMETRY).features.quant, (1, *GEOMETRY.shape[:2]))
+        return network_cost(lower(network), costs().isa, rows=True)
+
+
+def reference() -> NetworkCost:
+    """What the template's own DS-CNN costs."""
+    return HandMade("ds_cnn", 1.0, 5).cost()
+
+
+def limits() -> dict[str, NetworkCost]:
+    """The two costs at which networks are compared: the template's DS-CNN's, and 40 % less of cycles and arena."""
+    full = reference()
+    tight = {name: int(TIGHT_SHARE * value) for name, value in asdict(full).items()}
+    return {"full": full, "tight": NetworkCost(**tight)}
+
+
+def fits(cost: NetworkCost, limit: NetworkCost) -> bool:
+    return cost.cycles <= limit.cycles and cost.arena_bytes <= limit.arena_bytes
+
+
+def candidates(limit: NetworkCost) -> Iterator[tuple[HandMade, NetworkCost]]:
+    """Of every kind and depth the widest network that fits."""
+    for arch, (_, depths) in MAKERS.items():
+        for depth in depths:
+            networks = [HandMade(arch, round(float(width), 2), depth) for width in WIDTHS[::-1]]
+            able = ((n, cost) for n in networks if fits(cost := n.cost(), limit))
+            if widest := next(able, None):
+                yield widest
+
+
+def choose() -> dict[str, Any]:
+    """For each limit the candidates, their accuracy on the fitness windows, and the best of each kind."""
+    found: dict[str, Any] = {}
+    for name, limit in limits().items():
+        rows = []
+        for network, cost in candidates(limit):
+            model = train_float(network.build, searched(GEOMETRY), seed=0)
+            rows.append({"network": asdict(network), "cost": asdict(cost),
+                         "accuracy": accuracy(model, searched(GEOMETRY))})  # fmt: skip
+        best = {arch: max((r for r in rows if r["network"]["arch"] == arch), key=lambda r: r["accuracy"], default=None)
+                for arch in MAKERS}  # fmt: skip
+        found[name] = {"limit": asdict(limit), "candidates": rows, "best": best}
+    return found

@@ -1,0 +1,135 @@
+"""What all steps of `make search-figures` share: the digits, the space, the budgets, what is compared with what.
+
+Search, random search and ablations see one fixed rotation: `TEST_SPEAKER` is held out, and so is `FITNESS_SPEAKER`,
+whose clips, with synthesised voices not trained on either, are the fitness: what counts is a voice never heard.
+The final networks are trained on all four rotations, each with three speakers and one held out.
+"""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tests.acceptance.digits import DIGITS, SHARED, imported
+from tinyml.architecture import Geometry
+from tinyml.board import load_board
+from tinyml.cli.output import ProgressBars, log
+from tinyml.cli.session import announce
+from tinyml.compiler.cost import NetworkCost
+from tinyml.data import FeatureSet, import_folder
+from tinyml.nas.budget import Budget
+from tinyml.nas.costing import Costs
+from tinyml.nas.record import Counts
+from tinyml.nas.space import SearchSpace
+from tinyml.nas.space_file import load_space
+from tinyml.pipeline import Project
+from tinyml.storage import write_text
+from tinyml.template import create
+
+CLIPS = SHARED / "data" / "spoken_digits"
+SPLITS = SHARED / "data" / "splits" / "spoken_digits.csv"
+REPOSITORY = Path(__file__).resolve().parents[3]
+WORK = REPOSITORY / "acceptance" / "search"
+SPEAKERS = ("george", "jackson", "lucas", "yweweler")
+TEST_SPEAKER, FITNESS_SPEAKER = "george", "lucas"
+SEEDS = (0, 1, 2)
+CLASSES = 2 + len(DIGITS)
+TRAIN_STEPS, QAT_STEPS = 1200, 150
+EVALUATIONS, POPULATION = 300, 20
+COUNTS = Counts(samples_per_space=1000, largest_steps=1000, supernet_steps=5000, population=POPULATION,
+                evaluations=EVALUATIONS, random_evaluations=EVALUATIONS, finetune_steps=TRAIN_STEPS,
+                qat_steps=QAT_STEPS)  # fmt: skip
+TIGHT_SHARE = 0.6
+"""The second cost at which networks are compared: 40 % fewer cycles and bytes than the template's own network needs."""
+
+
+def space() -> SearchSpace:
+    """The space that the kws template searches."""
+    return load_space("kws", WORK)
+
+
+@cache
+def costs() -> Costs:
+    return Costs(space(), CLASSES, load_board("nrf52840").isa)
+
+
+@cache
+def project() -> Project:
+    """The digits, as a project of the kws template."""
+    folder = WORK / "digits"
+    if not folder.exists():
+        WORK.mkdir(parents=True, exist_ok=True)
+        create("kws", folder, board="nrf52840", words=DIGITS)
+    return Project.load(folder, progress=bars(), announce=announce)
+
+
+@cache
+def bars() -> ProgressBars:
+    return ProgressBars()
+
+
+def rotation(speaker: str, geometry: Geometry) -> Project:
+    """The project with one speaker held out, on a geometry of its own."""
+    imported(project(), speaker, speaker, 0, Namespace(digits=CLIPS, splits=SPLITS))
+    return _on(geometry, speaker)
+
+
+def searched(geometry: Geometry) -> Project:
+    """The project of the search: two speakers train, one validates."""
+    out = project().folder / "data" / "search"
+    if not (out / "manifest.jsonl").is_file():
+        part = {TEST_SPEAKER: "test", FITNESS_SPEAKER: "val"}
+        rows = [row.split(",") for row in SPLITS.read_text().splitlines()[1:]]
+        lines = ["file,label,speaker,index,split", *(",".join([*row, part.get(row[2], "train")]) for row in rows)]
+        write_text(WORK / "search.csv", "\n".join(lines) + "\n")
+        import_folder(CLIPS, out, split_csv=WORK / "search.csv", licence="CC BY-SA 4.0", progress=bars())
+    return _on(geometry, "search")
+
+
+def _on(geometry: Geometry, source: str) -> Project:
+    features = {"mel_bins": geometry.width, "window_frames": geometry.height, "hop_ms": int(geometry.hop_ms)}
+    return project().override(data={"sources": ("synth", source)}, features=features)
+
+
+def spoken(chosen: Project) -> FeatureSet:
+    """The windows of the held-out speaker's clips alone."""
+    alone = chosen.override(data={"sources": chosen.config.data.sources[1:]}).examples("test")
+    said = np.flatnonzero(alone.clip >= 0)
+    return FeatureSet(alone.x[said], alone.y[said], alone.clip[said], alone.labels)
+
+
+def budgets(limit: NetworkCost) -> tuple[Budget, ...]:
+    """As many cycles and bytes of arena as `limit` has, whatever the geometry; a quarter of a megabyte of flash."""
+    return (Budget(limit.arena_bytes, 262_144, limit.cycles),) * len(space().geometries)
+
+
+def result_path(name: str) -> Path:
+    return WORK / "results" / f"{name}.json"
+
+
+def result(name: str) -> Any:
+    """What a step found."""
+    return json.loads(result_path(name).read_text())["found"]
+
+
+def minutes(name: str) -> float:
+    """How long the run took that found it."""
+    return json.loads(result_path(name).read_text())["minutes"]
+
+
+def keep(name: str, found: Any) -> None:
+    write_text(result_path(name), json.dumps(found, indent=1, default=_plain))
+
+
+def _plain(value: Any) -> Any:
+    return asdict(value)
+
+
+def say(text: str) -> None:
+    log.print(text, markup=False)
