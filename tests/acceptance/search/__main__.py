@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
-from tests.acceptance.search import baselines, boards, finals, page, ranking, searches, supernets
+from tests.acceptance.search import baselines, boards, finals, ranking, searches, supernets
 from tests.acceptance.search.setting import CLIPS, SEEDS, SPEAKERS, bars, keep, result_path, say
 
 
@@ -56,6 +56,8 @@ def main(names: list[str]) -> int:
             if step.name in names or not names:
                 take(step, again=step.name in names)
     if not names or "page" in names:
+        from tests.acceptance.search import page
+
         page.write()
     return 0
 
