@@ -62,7 +62,7 @@ class Store:
             partial.mkdir(parents=True)
             try:
                 build(partial)
-                partial.replace(final)
+                _take_place(partial, final)
             finally:
                 shutil.rmtree(partial, ignore_errors=True)
         shutil.rmtree(self.work_dir(stage, key), ignore_errors=True)
@@ -97,6 +97,15 @@ class Stages:
             self.announce(stage, f"running {detail}".strip())
         self._announced.add(key)
         return self.store.make(stage, key, build)
+
+
+def _take_place(partial: Path, final: Path) -> None:
+    """Rename; where another process has made the same artifact in the meantime, that one stays."""
+    try:
+        partial.replace(final)
+    except OSError:
+        if not final.is_dir():
+            raise
 
 
 @contextmanager

@@ -75,3 +75,17 @@ def test_a_killed_stage_is_not_trusted(tmp_path: Path) -> None:
     assert made.fresh and (made.path / "answer.txt").read_text() == "42"
     store.sweep(older_than_s=-1)
     assert [p.name for p in (tmp_path / "train").iterdir()] == [made.path.name]
+
+
+def test_two_processes_may_make_the_same_stage(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+
+    def meanwhile(out: Path) -> None:
+        write_answer(out)
+        final = store.path("train", "k" * 64)
+        final.mkdir()
+        (final / "answer.txt").write_text("42")
+
+    made = store.make("train", "k" * 64, meanwhile)
+    assert (made.path / "answer.txt").read_text() == "42"
+    assert [p.name for p in (tmp_path / "train").iterdir()] == [made.path.name]
