@@ -73,15 +73,21 @@ def check_load(config: Config, board: Board, load: Load) -> None:
         raise OverBudgetError(
             f"`{config.app.name}` keeps `{board.name}` busy {load.duty:.0%} of the time, the limit is {duty_limit:.0%}",
             details=details,
-            hint="lower `model.width_mult` or `detect.inferences_per_second`, or raise `limits.duty`",
+            hint=f"{_smaller(config)}, lower `detect.inferences_per_second`, or raise `limits.duty`",
         )
     if config.limits.latency_ms and load.latency_ms > config.limits.latency_ms:
         raise OverBudgetError(
             f"an inference of `{config.app.name}` takes {load.latency_ms:.1f} ms on `{board.name}`, "
             f"the limit is {config.limits.latency_ms:g} ms",
             details=details,
-            hint="lower `model.width_mult`, or raise `limits.latency_ms`",
+            hint=f"{_smaller(config)}, or raise `limits.latency_ms`",
         )
+
+
+def _smaller(config: Config) -> str:
+    """How to come to a smaller network."""
+    own = config.model.architecture or config.model.module
+    return "run `tinyml search`" if own else "run `tinyml search`, lower `model.width_mult`"
 
 
 def check_memory(
@@ -101,7 +107,7 @@ def check_memory(
                 f"`limits.{what.lower()}_bytes` allows {limit:,}",
                 details=[*biggest, *(peak.details if peak and what == "RAM" else ())],
                 hint=(f"{peak.advice}; " if peak and what == "RAM" else "")
-                + "lower `model.width_mult`, or raise the limit in tinyml.toml",
+                + f"{_smaller(config)}, or raise the limit in tinyml.toml",
             )
 
 
