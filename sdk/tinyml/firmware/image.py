@@ -77,7 +77,7 @@ def over_budget(name: str, elf: Path, board: Board, peak: Peak | None) -> OverBu
                 details=[_parts(image, memory.name, peak), _biggest(elf, board, memory.name),
                          *(peak.details if peak and not is_code else ())],
                 hint=(f"{peak.advice}; " if peak and not is_code else "")
-                + "run `tinyml search`, lower `model.width_mult` in tinyml.toml, or choose a larger board: `tinyml boards`",
+                + "run `tinyml search`, lower `model.width_mult`, or choose a larger board: `tinyml boards`",
             )  # fmt: skip
     return None
 
