@@ -36,6 +36,12 @@ DECIDED_BY_NETWORK = {"model": ("arch", "width_mult", "module"), "features": ("m
 """Keys that leave tinyml.toml when a network is found: the architecture file decides what they did."""
 _CODE = ("nas", "architecture", "models", "train", "compiler", "ops")
 _COUNTS_FILE = "counts.json"
+HAND_MADE = ("ds_cnn", "temporal_resnet")
+"""Networks of `tinyml.models` that the searched one is compared with, for the front end's default geometry."""
+TRAININGS = 1 + len(HAND_MADE)
+"""Networks that are trained behind a search, in the time that was given for it."""
+QAT_EFFORT = 3
+"""A step of quantisation-aware training takes about as long as this many others."""
 
 
 @dataclass(frozen=True)
@@ -173,8 +179,9 @@ class SearchStage:
         windows = len(self.examples(space.geometries[0], "val"))
         costs = Costs(space, classes, self.board.isa)
         speeds = measure(space, classes, costs, self.budgets, fitness_windows=windows, seed=seed)
+        finetune_steps = TRAININGS * (self.config.train.steps + QAT_EFFORT * self.config.quant.qat_steps)
         counts = counts_for(self.config.search.budget_s, speeds, len(space.spaces),
-                            options.workers or os.cpu_count() or 1)  # fmt: skip
+                            options.workers or os.cpu_count() or 1, finetune_steps)  # fmt: skip
         write_text(kept, adapter.dump_json(counts, indent=1).decode())
         return counts
 
@@ -185,7 +192,7 @@ class SearchStage:
         kept = Searched(out)
         record.save(kept.record_file)
         shutil.copyfile(self.work / kept.weights_file.name, kept.weights_file)
-        write_search_report(record, kept.report_file, self.progress)
+        write_search_report(record, kept.report_file, self.progress, self.board)
         write_network(self._network(record, kept), kept.network_file)
 
     def _network(self, record: SearchRecord, kept: Searched) -> Network:

@@ -20,6 +20,11 @@ class Searched:
         return self.folder / "record.json"
 
     @property
+    def finished_file(self) -> Path:
+        """The record again, with what became of the chosen network; absent until that is known."""
+        return self.folder / "finished.json"
+
+    @property
     def weights_file(self) -> Path:
         """State of the plain module; fine-tuning starts from it."""
         return self.folder / "chosen.pt"

@@ -64,7 +64,7 @@ def found(monkeypatch: pytest.MonkeyPatch) -> FoundAtOnce:
     monkeypatch.setattr(tinyml.nas.calibration, "measure", lambda *_, **__: None)
     monkeypatch.setattr(tinyml.nas.calibration, "counts_for", lambda *_: COUNTS)
     monkeypatch.setattr(tinyml.report.search_report, "write_search_report",
-                        lambda record, path, progress: path.write_text("report") and path)  # fmt: skip
+                        lambda record, path, progress, board: path.write_text("report") and path)  # fmt: skip
     return searching
 
 

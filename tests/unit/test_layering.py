@@ -16,7 +16,7 @@ LAYERS: list[tuple[str, ...]] = [
     ("runtime",),
     ("exporters", "firmware"), ("sim",), ("deploy",), ("bench",), ("evaluate",), ("report",), ("artifacts",),
     ("project", "searched"), ("application", "limits", "quantized", "template", "stage_keys"),
-    ("record", "device_path", "budgets"), ("search_stage",), ("pipeline",), ("cli",),
+    ("record", "device_path", "budgets"), ("search_stage",), ("pipeline",), ("search_finish",), ("cli",),
 ]  # fmt: skip
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 BESIDE = {("toolchain", "board"), ("importers", "compiler")}

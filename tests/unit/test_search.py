@@ -24,8 +24,8 @@ from tinyml.nas.supernet_training import SupernetConfig
 from tinyml.train.metrics import evaluate
 
 CLASSES = 3
-COUNTS = Counts(samples_per_space=6, largest_steps=6, supernet_steps=8, population=4, evaluations=10, finetune_steps=4,
-                qat_steps=2, random_evaluations=5)  # fmt: skip
+COUNTS = Counts(samples_per_space=6, largest_steps=6, supernet_steps=8, population=4, evaluations=10,
+                random_evaluations=5)  # fmt: skip
 BUDGETS = (Budget(1400, 20_000, 200_000), Budget(1400, 20_000, 200_000))
 
 
@@ -123,9 +123,9 @@ def test_a_damaged_record_is_named_and_restart_starts_over(whole: tuple[SearchRe
 def test_counts_fill_the_budget_and_grow_with_it() -> None:
     speeds = Speeds(network_s=0.004, supernet_step_s=0.3, finetune_step_s=0.15, evaluation_s=0.5)
     short, long = (counts_for(60 * minutes, speeds, 108, workers=2) for minutes in (20, 60))
-    assert short.samples_per_space * 108 * 0.004 / 2 <= 0.1 * 1200
-    assert (short.largest_steps + short.supernet_steps) * 0.3 <= 0.5 * 1200
-    assert (short.evaluations + short.random_evaluations) * 0.5 / 2 <= 0.2 * 1200
+    spent = (short.samples_per_space * 108 * 0.004 / 2 + (short.largest_steps + short.supernet_steps) * 0.3
+             + (short.evaluations + short.random_evaluations) * 0.5 / 2)  # fmt: skip
+    assert 0.8 * 1200 < spent < 0.95 * 1200
     assert long.supernet_steps > 2 * short.supernet_steps and long.evaluations > 2 * short.evaluations
     with pytest.raises(ProjectError, match="too short") as error:
         counts_for(10, speeds, 108, workers=2)

@@ -16,6 +16,7 @@ from tinyml.project import NETWORK_FILE
 from tinyml.quantities import parse_bytes, parse_milliseconds, parse_seconds
 
 if TYPE_CHECKING:
+    from tinyml.nas.record import SearchRecord
     from tinyml.search_stage import SearchOutcome
 
 NAME = "search"
@@ -38,6 +39,7 @@ def command(
     json: Json = False,
 ) -> None:
     """Search for the most accurate network that this board can run (goes on where a stopped one was)."""
+    from tinyml.search_finish import finish
     from tinyml.search_stage import SearchOptions
 
     if ray_address and backend != "ray":
@@ -58,13 +60,14 @@ def command(
                       "again with what stands in [search\\]; put these options there")  # fmt: skip
         try:
             outcome = p.search(SearchOptions(backend, workers, ray_address, restart))
+            record = finish(p, outcome)
         except KeyboardInterrupt:
             log.print("stopped; run the same command to go on, at most one step is repeated")
             raise typer.Exit(INTERRUPTED) from None
     if json:
-        print_json(_summary(outcome, p))
+        print_json(_summary(outcome, record, p))
     else:
-        _show(outcome, p)
+        _show(outcome, record, p)
 
 
 def _parsed(option: str, text: str | None, parse: Callable[[str], Any]) -> Any:
@@ -92,20 +95,21 @@ def _show_budgets(p: Project, json: bool) -> None:
     print_table(f"left for a network on {p.board.name}", ["input", "RAM", "flash", "cycles", "time"], rows)
 
 
-def _summary(outcome: SearchOutcome, p: Project) -> dict[str, Any]:
-    record, chosen = outcome.record, outcome.chosen
+def _summary(outcome: SearchOutcome, record: SearchRecord, p: Project) -> dict[str, Any]:
+    chosen = outcome.chosen
     return {
         "board": record.board, "spaces": [record.space.title(s) for s in record.chosen_spaces],
         "evaluations": len(record.evaluations), "pareto": len(record.pareto),
         "chosen": {"space": record.space.title(chosen.genome.space), "accuracy": chosen.accuracy,
                    "cost": chosen.cost, "flash_bytes": chosen.cost.flash_bytes, "budget": outcome.budget},
+        "final": record.final, "baselines": record.baselines,
         "network": p.folder / NETWORK_FILE, "record": outcome.searched.record_file,
         "report": outcome.searched.report_file,
     }  # fmt: skip
 
 
-def _show(outcome: SearchOutcome, p: Project) -> None:
-    record, chosen, budget = outcome.record, outcome.chosen, outcome.budget
+def _show(outcome: SearchOutcome, record: SearchRecord, p: Project) -> None:
+    chosen, budget = outcome.chosen, outcome.budget
     print_table("spaces searched, by what fits the board", ["space", "fitting", "mean MACs"], [
         [record.space.title(s.space), f"{s.fitting:,} of {s.sampled:,}", round(s.mean_macs)]
         for s in record.spaces if s.space in record.chosen_spaces
@@ -118,8 +122,16 @@ def _show(outcome: SearchOutcome, p: Project) -> None:
             ["time", _milliseconds(p.board, cost.cycles), _milliseconds(p.board, budget.cycles)],
             ["MACs", f"{cost.macs:,}", ""]]  # fmt: skip
     print_table(f"chosen: {record.space.title(chosen.genome.space)}", ["", "needs", "budget"], rows)
-    out.print(f"\naccuracy  {chosen.accuracy:.3f} of the validation windows, with the supernet's weights")
-    out.print(f"network   {p.folder / NETWORK_FILE} (tinyml.toml names it; `tinyml train` goes on from its weights)")
+    out.print()
+    print_table("of the validation windows", ["network", "right", "cycles", "RAM (arena)", "flash"], [
+        ["searched, int8", f"{record.final.int8_accuracy:.3f}", record.final.measured_cycles or cost.cycles,
+         record.final.arena_bytes, record.final.flash_bytes],
+        ["searched, float", f"{record.final.float_accuracy:.3f}", "", "", ""],
+        ["with the supernet's weights", f"{chosen.accuracy:.3f}", "", "", ""],
+        *([f"hand-made: {b.name}, float", f"{b.accuracy:.3f}", b.cost.cycles, b.cost.arena_bytes, b.cost.flash_bytes]
+          for b in record.baselines),
+    ])  # fmt: skip
+    out.print(f"\nnetwork   {p.folder / NETWORK_FILE} (tinyml.toml names it; `tinyml deploy` runs it)")
     out.print(f"report    {outcome.searched.report_file}")
 
 

@@ -25,8 +25,8 @@ from tinyml.train.loop import reproducible
 BATCH = 128
 _PROBES = 40
 _CALIBRATION_WINDOWS = 20 * 64  # what batch norms are recalibrated on before every evaluation
-_SHARES = {"spaces": 0.08, "supernet": 0.42, "evolution": 0.15, "finetune": 0.20}
-"""Of the budget; the rest is left for examples, quantisation, building and the report."""
+_SHARES = {"spaces": 0.1, "supernet": 0.6, "evolution": 0.2}
+"""Of the budget; the rest is left for examples, building and the report."""
 
 
 @dataclass(frozen=True)
@@ -40,18 +40,20 @@ class Speeds:
     evaluation_s: float
 
 
-def counts_for(budget_s: float, speeds: Speeds, spaces: int, workers: int) -> Counts:
-    """The counts that fill a budget of seconds on `workers` cores; training uses one of them.
+def counts_for(budget_s: float, speeds: Speeds, spaces: int, workers: int, finetune_steps: int = 0) -> Counts:
+    """The counts that fill a budget of seconds on `workers` cores; training uses one of them. `finetune_steps`: those
+    of all networks that are trained after the search, whose time is part of the budget.
 
     Raises: ProjectError for a budget that is too small to find anything.
     """
-    seconds = {part: share * budget_s for part, share in _SHARES.items()}
+    finish_s = finetune_steps * speeds.finetune_step_s
+    seconds = {part: share * max(0.0, budget_s - finish_s) for part, share in _SHARES.items()}
     samples = int(seconds["spaces"] * workers / (speeds.network_s * spaces))
     steps = int(seconds["supernet"] / speeds.supernet_step_s)
     evaluations = int(seconds["evolution"] * workers / speeds.evaluation_s)
-    finetune = int(seconds["finetune"] / speeds.finetune_step_s)
-    if min(samples / 5, steps / 60, evaluations / 20, finetune / 30) < 1:
-        least_s = budget_s / min(samples / 5, steps / 60, evaluations / 20, finetune / 30, 1.0) if samples else 0
+    enough = min(share / least for share, least in ((samples, 5), (steps, 60), (evaluations, 20)))
+    if enough < 1:
+        least_s = (budget_s - finish_s) / enough + finish_s if enough else 0
         raise ProjectError(
             f"a search of {budget_s:.0f} s is too short on this machine",
             details=[f"it leaves {samples} networks a space, {steps} training steps, {evaluations} candidates"],
@@ -61,8 +63,7 @@ def counts_for(budget_s: float, speeds: Speeds, spaces: int, workers: int) -> Co
     return Counts(
         samples_per_space=min(samples, 1000), largest_steps=min(steps // 4, 10_000),
         supernet_steps=min(steps - steps // 4, 30_000), population=int(np.clip(evaluations // 15, 8, 50)),
-        evaluations=evaluations * 4 // 5, finetune_steps=min(finetune * 4 // 5, 20_000),
-        qat_steps=min(max(10, finetune // 10), 500), random_evaluations=evaluations // 5,
+        evaluations=evaluations * 4 // 5, random_evaluations=evaluations // 5,
     )  # fmt: skip
 
 

@@ -24,8 +24,6 @@ class Counts:
     supernet_steps: int
     population: int
     evaluations: int
-    finetune_steps: int
-    qat_steps: int
     random_evaluations: int = 0
 
 
@@ -69,8 +67,8 @@ class Baseline:
 
 @dataclass(frozen=True)
 class Final:
-    """The chosen network after fine-tuning and quantisation; measured by the emitter and, where there is one, the
-    virtual board (`measured_cycles`)."""
+    """The chosen network after fine-tuning and quantisation: accuracies on the fitness examples, what the compiler
+    made of it, and cycles on the virtual board, where the board has one."""
 
     float_accuracy: float
     int8_accuracy: float

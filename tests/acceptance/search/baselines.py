@@ -6,20 +6,18 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
 from torch import nn
 
 from tests.acceptance.search.setting import CLASSES, TIGHT_SHARE, costs, searched
 from tests.acceptance.search.training import accuracy, train_float
 from tinyml.architecture import Geometry
-from tinyml.compiler.cost import NetworkCost, network_cost
+from tinyml.compiler.cost import NetworkCost
 from tinyml.models import ds_cnn, temporal_resnet
-from tinyml.quant import QatNetwork, lower
+from tinyml.nas.hand_made import WIDTHS, cost_of, within
 
 GEOMETRY = Geometry(49, 40, 1, 20.0)
 """The template's own: hand-made networks are made for it."""
 MAKERS = {"ds_cnn": (ds_cnn, (4, 5, 6, 7)), "temporal_resnet": (temporal_resnet, (2, 3, 4))}
-WIDTHS = np.arange(0.2, 3.01, 0.05)
 
 
 @dataclass(frozen=True)
@@ -34,10 +32,8 @@ class HandMade:
         return MAKERS[self.arch][0](GEOMETRY.shape[:2], CLASSES, width_mult=self.width_mult, depth=self.depth)
 
     def cost(self) -> NetworkCost:
-        """As the compiler has it, weights not read."""
-        model = self.build().eval()
-        network = QatNetwork.of(model, searched(GEOMETRY).features.quant, (1, *GEOMETRY.shape[:2]))
-        return network_cost(lower(network), costs().isa, rows=True)
+        """As the compiler has it."""
+        return cost_of(self.build(), (1, *GEOMETRY.shape[:2]), searched(GEOMETRY).features.quant, costs().isa)
 
 
 def reference() -> NetworkCost:
@@ -52,16 +48,12 @@ def limits() -> dict[str, NetworkCost]:
     return {"full": full, "tight": NetworkCost(**tight)}
 
 
-def fits(cost: NetworkCost, limit: NetworkCost) -> bool:
-    return cost.cycles <= limit.cycles and cost.arena_bytes <= limit.arena_bytes
-
-
 def candidates(limit: NetworkCost) -> Iterator[tuple[HandMade, NetworkCost]]:
     """Of every kind and depth the widest network that fits."""
     for arch, (_, depths) in MAKERS.items():
         for depth in depths:
-            networks = [HandMade(arch, round(float(width), 2), depth) for width in WIDTHS[::-1]]
-            able = ((n, cost) for n in networks if fits(cost := n.cost(), limit))
+            networks = (HandMade(arch, width, depth) for width in WIDTHS)
+            able = ((n, cost) for n in networks if within(cost := n.cost(), limit))
             if widest := next(able, None):
                 yield widest
 

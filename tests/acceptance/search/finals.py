@@ -11,13 +11,14 @@ from joblib import Parallel, delayed
 from pydantic import TypeAdapter
 from torch import nn
 
-from tests.acceptance.search.baselines import GEOMETRY, MAKERS, HandMade, fits, limits
+from tests.acceptance.search.baselines import GEOMETRY, MAKERS, HandMade, limits
 from tests.acceptance.search.searches import alone, archive
 from tests.acceptance.search.setting import CLASSES, SEEDS, WORK, costs, result, rotation, space
 from tests.acceptance.search.supernets import fitness
 from tests.acceptance.search.training import judged, train_float
 from tinyml.architecture import Geometry
 from tinyml.models import build_architecture
+from tinyml.nas.hand_made import within
 from tinyml.nas.space import Genome, architecture
 from tinyml.storage import write_text
 
@@ -30,7 +31,7 @@ def pick() -> dict[str, Any]:
     those trained by themselves on the search rotation; the most accurate then is taken."""
     found = {}
     for name, limit in limits().items():
-        able = {e.genome: e for seed in SEEDS for e in archive("evolution", seed) if fits(e.cost, limit)}
+        able = {e.genome: e for seed in SEEDS for e in archive("evolution", seed) if within(e.cost, limit)}
         front = sorted(able.values(), key=lambda e: -e.accuracy)[: SHORTLIST * len(SEEDS)]
         jobs = [(e.genome, seed) for e in front for seed in SEEDS]
         scores = Parallel(2)(delayed(fitness(seed))(genome) for genome, seed in jobs)

@@ -43,8 +43,7 @@ CLASSES = 2 + len(DIGITS)
 TRAIN_STEPS, QAT_STEPS = 1200, 150
 EVALUATIONS, POPULATION = 300, 20
 COUNTS = Counts(samples_per_space=1000, largest_steps=1000, supernet_steps=5000, population=POPULATION,
-                evaluations=EVALUATIONS, random_evaluations=EVALUATIONS, finetune_steps=TRAIN_STEPS,
-                qat_steps=QAT_STEPS)  # fmt: skip
+                evaluations=EVALUATIONS, random_evaluations=EVALUATIONS)  # fmt: skip
 TIGHT_SHARE = 0.6
 """The second cost at which networks are compared: 40 % fewer cycles and bytes than the template's own network needs."""
 
