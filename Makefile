@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 EXTRAS := train,sim,speech,flash,ray,test
 
-.PHONY: help setup demo test test-slow bench cost-table lint acceptance-digits clean
+.PHONY: help setup demo demo-search test test-slow bench cost-table lint acceptance-digits clean
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -21,6 +21,10 @@ $(STAMP): pyproject.toml constraints.txt
 demo: setup ## from two commands to words heard by a virtual nRF52840 (about 2 minutes)
 	test -d demo-kws || $(BIN)/tinyml new kws demo-kws --board nrf52840
 	cd demo-kws && ../$(BIN)/tinyml deploy --to virtual
+
+demo-search: setup ## the network itself is searched, for a budget half as large, and heard (at most 10 minutes)
+	test -d demo-search || $(BIN)/tinyml new kws demo-search --board nrf52840
+	cd demo-search && ../$(BIN)/tinyml search --latency 25ms --budget 6m && ../$(BIN)/tinyml deploy --to virtual
 
 test: setup ## the whole test suite
 	$(BIN)/python -m pytest
@@ -41,4 +45,4 @@ lint: setup ## ruff
 	$(BIN)/ruff check sdk apps tests
 
 clean: ## remove what the targets made, but not .venv
-	rm -rf build dist demo-kws acceptance
+	rm -rf build dist demo-kws demo-search acceptance

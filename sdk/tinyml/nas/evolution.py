@@ -6,7 +6,8 @@ tournament; half of the children are crossovers, half mutations. What is ours:
 - every candidate fits the board before it is evaluated, nothing is evaluated twice, everything evaluated is kept;
 - a candidate's front is the best of those of (accuracy, arena), (accuracy, flash) and (accuracy, cycles): with all four
   objectives at once nearly every network is on the first front, and nothing is selected any more;
-- a share of the population is reserved for the most accurate, since a product wants the most accurate that fits;
+- a share of the population is reserved for the most accurate, and half of the children have their parents among the
+  most accurate of all so far, since a product wants the most accurate that fits;
 - the first candidate is the smallest network of the cheapest space: the end of the front that chance rarely meets.
 
 Source: Deb et al., "A fast and elitist multiobjective genetic algorithm: NSGA-II", 2002; mutation rate and halves of
@@ -59,7 +60,8 @@ def evolve(
         count = min(population, evaluations - len(earlier))
         if len(kept.of(generation)) < count:  # else a run before this one has finished it
             rng = np.random.default_rng([seed, generation])
-            children = _children(candidates, parents, rng, count, rate, {e.genome for e in earlier})
+            elite = tuple(sorted(earlier, key=lambda e: -e.accuracy)[: max(2, population // 2)])
+            children = _children(candidates, (parents, elite), rng, count, rate, {e.genome for e in earlier})
             kept.evaluate(children, generation, evaluate, batch=batch, total=evaluations, progress=progress,
                           what=f"evolution, generation {generation}")  # fmt: skip
             if len(children) < count:
@@ -100,13 +102,15 @@ def _front_and_crowding(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _children(
-    candidates: Candidates, parents: tuple[Evaluated, ...], rng: np.random.Generator, count: int, rate: float,
-    known: set[Genome],
+    candidates: Candidates, pools: tuple[tuple[Evaluated, ...], tuple[Evaluated, ...]], rng: np.random.Generator,
+    count: int, rate: float, known: set[Genome],
 ) -> list[Candidate]:  # fmt: skip
-    """Up to `count` networks that fit and are not `known`; without parents they are the smallest and random ones."""
-    children = [candidates.smallest] if candidates.smallest and not parents else []
+    """Up to `count` networks that fit and are not `known`, half of them with parents from each of the `pools`, whose
+    order is best first; without parents they are the smallest and random ones."""
+    children = [candidates.smallest] if candidates.smallest and not pools[0] else []
     known = known | {genome for genome, _ in children}
     for number in range(len(children), count):
+        parents = pools[number // 2 % 2]
         child = _child(candidates, parents, rng, rate, known, cross=number % 2 == 0) if parents else None
         child = child or candidates.new(rng, known, ATTEMPTS)
         if child is None:

@@ -22,7 +22,7 @@ from tinyml.nas.hand_made import within
 from tinyml.nas.space import Genome, architecture
 from tinyml.storage import write_text
 
-SHORTLIST, TRAINED = 12, 4
+SHORTLIST, TRAINED = 12, 6
 _GENOME = TypeAdapter(Genome)
 
 
