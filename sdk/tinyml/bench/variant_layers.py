@@ -117,6 +117,14 @@ def _convolutions(random: np.random.Generator) -> Iterator[Case]:
             yield case((*size[:2], channels), int(random.choice([3, 8, 16, 20])), kernel, (stride, stride), style)
         for size in ((1, 1, 40), (1, 1, 64), (4, 4, 8), (3, 5, 16), (1, 1, 256), (1, 1, 7), (2, 2, 33)):
             yield case(size, int(random.choice([1, 3, 6, 12, 30])), size[:2], style=style, valid=True)
+    for height, width, rows, stride, out in ((49, 40, 3, 2, 16), (49, 40, 5, 2, 32), (39, 24, 3, 1, 20),
+                                             (61, 32, 9, 2, 24), (25, 20, 5, 1, 12), (98, 40, 3, 3, 8)):  # fmt: skip
+        for style in (0, 1, 3):  # first layers that collapse the frequencies of a spectrogram
+            number = next(numbers)
+            more, zero = _styled(random, style)
+            op = conv((stride, 1), (rows // 2, rows // 2, 0, 0), out=golden.output(rows * width, zero), **more)
+            yield golden.weighted_case(f"conv_{number}", op, _input((height, width, 1), number), (out, rows, width, 1),
+                                       0, seed=number)  # fmt: skip
     for run in range(1, 16):  # kernels of their own
         widths = [n for n in range(1, run + 1) if run % n == 0 and run // n % 4]
         for number in range(8):
@@ -152,6 +160,11 @@ def _depthwise(random: np.random.Generator) -> Iterator[Case]:
             yield case((side, side, channels), (side, side), style=style, valid=True)
         yield case((8, 9, 12), (3, 5), (1, 1), style)
         yield case((12, 9, 12), (9, 9), (1, 1), style)
+    for style in range(len(_STYLES)):  # along time, where a first layer has collapsed the frequencies
+        for frames, kernel, channels in ((49, 3, 24), (25, 5, 32), (25, 9, 48), (13, 15, 48), (13, 5, 64), (7, 3, 96),
+                                         (40, 7, 16)):  # fmt: skip
+            for stride in (1, 2):
+                yield case((frames, 1, channels), (kernel, 1), (stride, 1), style)
 
 
 def _fully_connected(random: np.random.Generator) -> Iterator[Case]:

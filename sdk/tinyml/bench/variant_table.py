@@ -20,7 +20,7 @@ from tinyml.board import Board, load_board
 from tinyml.errors import TinymlError
 from tinyml.ir.op import Case
 from tinyml.ir.tensor import Const
-from tinyml.ops.cost_table import FILE
+from tinyml.ops.cost_table import FILE, NARROW
 from tinyml.ops.timing import Work
 from tinyml.storage import write_text
 from tinyml.toolchain.compiler import run
@@ -34,22 +34,25 @@ _HEAD = """\
 #
 # frame, functions: bytes as zig builds them, in whole words. variants: bytes of a layer's own function and parameters
 # (row_layer: where it runs row by row), of a layer and the kernel's own functions together where no other layer runs it
-# (alone: compilers then know more), and the functions that it needs. families: cycles of every part of the kernels;
-# timing.py and timing_convolutions.py count how often each runs. Beside them the number of layers that were measured,
-# by how many percent the sum misses them, the median and the worst, and how much more gcc's layers take (median).
+# (alone: compilers then know more; narrow: the same of a layer whose rows are shorter than a tile), and the functions
+# that it needs. families: cycles of every part of the kernels; timing.py and timing_convolutions.py count how often
+# each runs. Beside them the number of layers that were measured, by how many percent the sum misses them, the median
+# and the worst, and how much more gcc's layers take (median).
 """
 
 
 @dataclass(frozen=True)
 class Measured:
     """The layers of one variant's name with their cycles, and the bytes of images with: all `layers`, those that run as
-    a whole (all where none does), one of them alone, with which compilers take liberties."""
+    a whole (all where none does), one of them alone, with which compilers take liberties; one that is narrow, alone,
+    where there is any beside others."""
 
     layers: tuple[VariantLayer, ...]
     cycles: tuple[int, ...]
     code: CodeSizes
     whole: CodeSizes
     alone: CodeSizes
+    narrow: CodeSizes | None = None
 
 
 Chosen = Mapping[str, Sequence[VariantLayer]]
@@ -59,8 +62,11 @@ def measure_variants(chosen: Chosen, board: Board, scratch: Path) -> Iterator[tu
     """Measure every variant, built by zig at -O2. Raises: as `measure_layers`."""
     for name, layers in chosen.items():
         whole = [layer for layer in layers if not layer.by_rows] or layers
+        narrow = [layer for layer in whole if layer.variant.tile == NARROW]
+        usual = [layer for layer in whole if layer.variant.tile != NARROW] or whole
+        alone = [group[len(group) // 2 :][:1] for group in (usual, narrow) if group]
         images = [measure_layers(group, board, "zig", scratch / f"{name}-{number}")
-                  for number, group in enumerate((layers, whole, whole[len(whole) // 2 :][:1]))]  # fmt: skip
+                  for number, group in enumerate((layers, whole, *alone))]  # fmt: skip
         yield name, Measured(tuple(layers), images[0].cycles, *(image.code for image in images))
 
 
@@ -113,9 +119,15 @@ def variant_bytes(name: str, measured: Measured) -> dict[str, int]:
     whole = [size for owner, size in measured.whole.layers.items() if owner]
     mixed = [size for owner, size in sorted(measured.code.layers.items()) if owner]
     rows = [size for layer, size in zip(measured.layers, mixed, strict=True) if layer.by_rows]
-    kernels = sum(size for part, size in measured.alone.functions.items() if part.startswith(name))
-    found = {"layer": round(median(whole)), "alone": kernels + sum(measured.alone.layers.values())}
+    found = {"layer": round(median(whole)), "alone": _own_bytes(name, measured.alone)}
+    if measured.narrow is not None:
+        found["narrow"] = _own_bytes(name, measured.narrow)
     return found | ({"row_layer": round(median(rows))} if rows else {})
+
+
+def _own_bytes(name: str, image: CodeSizes) -> int:
+    """Of an image with a single layer of a variant: the layer and the functions that only this variant has."""
+    return sum(size for part, size in image.functions.items() if part.startswith(name)) + sum(image.layers.values())
 
 
 def works(measured: Iterable[tuple[VariantLayer, int]]) -> Iterator[tuple[Work, int]]:

@@ -202,7 +202,7 @@ def _layer_infos(program: Program) -> tuple[LayerInfo, ...]:
             calls = kind.shape[1]
         own = code.row_layer_bytes
         if layer.chain is None:
-            own = code.layer_bytes - code.alone_saves * (users[layer.kernel] == 1)
+            own = code.layer_bytes - code.saved_alone(layer.variant.tile) * (users[layer.kernel] == 1)
         infos.append(LayerInfo(
             layer.node.name, layer.symbol, layer.node.op.ir_name, layer.variant.name, layer.cost.macs,
             cycles, own + shared, layer.weight_bytes, program.places[layer.reads[0]].offset,

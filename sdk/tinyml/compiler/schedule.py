@@ -54,7 +54,8 @@ class Schedule:
         codes = {n: table.code(kernel) for n, kernel in kernels.items()}
         layers = sum(c.row_layer_bytes if n in chained else c.layer_bytes for n, c in codes.items())
         users = Counter(kernels.values())
-        layers -= sum(codes[n].alone_saves for n, kernel in kernels.items() if users[kernel] == 1 and n not in chained)
+        layers -= sum(codes[n].saved_alone(self.variants[n].tile) for n, kernel in kernels.items()
+                      if users[kernel] == 1 and n not in chained)  # fmt: skip
         return layers + table.frame.bytes_of(len(codes) - len(chained), [len(c.stages) for c in self.chains])
 
 

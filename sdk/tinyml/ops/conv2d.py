@@ -16,6 +16,7 @@ from tinyml.ir.requantize_scaled import needs_negative_fix
 from tinyml.ir.tensor import Const, QuantParams, TensorType
 from tinyml.ops import golden, scaling
 from tinyml.ops import timing_convolutions as timing
+from tinyml.ops.cost_table import NARROW
 from tinyml.ops.gemm_packing import (
     StreamConstants,
     gemm_stream,
@@ -107,14 +108,15 @@ class Conv2d:
         endings = kernel_endings(self.rounding, signed, (self.act_min, self.act_max) != (-128, 127))
         shapes = []
         if w.out_c > 1 and w.is_pointwise:
-            shapes.append(("conv2d_1x1_s8_dsp", 8 * groups_of(w.taps) * _pixels_together(w)))
+            shapes.append(("conv2d_1x1_s8_dsp", 8 * groups_of(w.taps) * _pixels_together(w), ()))
         elif w.out_c > 1:
             run, columns = w.kernel_w * w.in_c, w.in_c % 4 == 0
             shape = "_columns" * columns + f"_run{run}" * (run < _SHORT_RUN and not columns)
-            shapes.append((f"conv2d{shape}_s8_dsp", _windows_bytes(w)))
+            shapes.append((f"conv2d{shape}_s8_dsp", _windows_bytes(w), NARROW if w.out_w < 3 else ()))
         if w.is_one_window or (w.is_pointwise and (w.taps % 4 == 0 or w.out_pixels == 1)):  # pixels are read in words
-            shapes += [("conv2d_pixels_s8_dsp", 0), ("conv2d_pixels_s8_dsp_short", 0)]
-        return (*(Variant(name + end, DSP, scratch) for name, scratch in shapes for end in endings), portable)
+            shapes += [("conv2d_pixels_s8_dsp", 0, ()), ("conv2d_pixels_s8_dsp_short", 0, ())]
+        return (*(Variant(name + end, DSP, scratch, tile=tile) for name, scratch, tile in shapes for end in endings),
+                portable)  # fmt: skip
 
     def _scalable(self, x: tuple[TensorType, ...]) -> bool:
         """Whether the SIMD kernels can requantise to this output, if the weights allow it."""

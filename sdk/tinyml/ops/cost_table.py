@@ -9,6 +9,8 @@ from functools import cache
 from pathlib import Path
 
 FILE = Path(__file__).with_name("cost_table.toml")
+NARROW = (1,)
+"""`Variant.tile` of a convolution whose rows are shorter than a tile: where it is alone, compilers see that, too."""
 _GUESS_LAYER, _GUESS_KERNEL, _GUESS_PART = 80, 600, 20
 
 
@@ -16,12 +18,17 @@ _GUESS_LAYER, _GUESS_KERNEL, _GUESS_PART = 80, 600, 20
 class VariantCode:
     """Bytes of one variant on a Cortex-M4: `functions` are shared by name with other variants, `layer_bytes` is what
     every layer has of its own, `row_layer_bytes` the same where layers run row by row (0 where they cannot). Where a
-    single layer runs the variant, compilers save `alone_saves` of it."""
+    single layer runs the variant, compilers save `alone_saves` of it; `narrow_saves` if it is `NARROW`."""
 
     layer_bytes: int
     row_layer_bytes: int
     functions: Mapping[str, int]
     alone_saves: int = 0
+    narrow_saves: int = 0
+
+    def saved_alone(self, tile: tuple[int, ...]) -> int:
+        """Bytes that compilers save where a single layer runs the variant, with that `Variant.tile`."""
+        return max(self.narrow_saves, self.alone_saves) if tile == NARROW else self.alone_saves
 
 
 @dataclass(frozen=True)
@@ -83,4 +90,5 @@ def cost_table() -> CostTable:
 def _variant(name: str, entry: Mapping, sizes: Mapping[str, int]) -> VariantCode:
     functions = {part: sizes[part] for part in entry["functions"]}
     usual = entry["layer"] + sum(size for part, size in functions.items() if part.startswith(name))
-    return VariantCode(entry["layer"], entry.get("row_layer", 0), functions, usual - entry["alone"])
+    narrow = usual - entry["narrow"] if "narrow" in entry else 0
+    return VariantCode(entry["layer"], entry.get("row_layer", 0), functions, usual - entry["alone"], narrow)
