@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from tinyml.compiler.cost import network_cost
 from tinyml.nas.record import Baseline, Final, SearchRecord
 from tinyml.pipeline import Project
 from tinyml.project import Features
@@ -29,15 +32,18 @@ def finish(project: Project, outcome: SearchOutcome) -> SearchRecord:
 
 
 def _final(project: Project) -> Final:
-    report = project.quantized.report
-    layers = project.compiled.layers
-    measured = None
-    if project.board.has_firmware and "virtual" in project.board.deploy["runners"]:
-        measured = round(sum(project.simulated.result.layers.values()))
-    return Final(
-        report["float_accuracy"], report["int8_accuracy"], project.compiled.plan.arena_bytes,
-        sum(layer.code_bytes + layer.weight_bytes for layer in layers), measured,
-    )  # fmt: skip
+    """Measured on the virtual board where there is one, a caller of about 100 bytes included; else as estimated."""
+    from tinyml.bench import measure, sample_inputs
+
+    report, board = project.quantized.report, project.board
+    accuracies = report["float_accuracy"], report["int8_accuracy"]
+    if "virtual" not in board.deploy["runners"]:
+        cost = network_cost(project.graph, board.isa, rows=True)
+        return Final(*accuracies, cost.arena_bytes, cost.flash_bytes, None)
+    with TemporaryDirectory() as scratch:
+        found = measure(project.graph, board, Path(scratch), compiler=project.config.board.compiler,
+                        inputs=sample_inputs(project.graph, 1))  # fmt: skip
+    return Final(*accuracies, found.arena_bytes, found.flash_bytes, found.cycles)
 
 
 def _baselines(project: Project, outcome: SearchOutcome) -> Iterator[Baseline]:

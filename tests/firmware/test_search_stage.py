@@ -15,14 +15,19 @@ import pytest
 import torch
 
 from tinyml.architecture import read_network, write_network
+from tinyml.board import load_board
+from tinyml.compiler.cost import NetworkCost
 from tinyml.errors import ProjectError
-from tinyml.models import build_architecture
+from tinyml.ir.tensor import QuantParams
+from tinyml.models import build, build_architecture
 from tinyml.nas.costing import Costs
+from tinyml.nas.hand_made import WIDTHS, cost_of, scaled, within
 from tinyml.nas.record import Counts, Evaluated, SearchRecord, SpaceResult
 from tinyml.nas.space import architecture, extreme
 from tinyml.pipeline import Project
 from tinyml.project import load_config
-from tinyml.search_stage import SearchOptions
+from tinyml.search_finish import finish
+from tinyml.search_stage import HAND_MADE, SearchOptions
 from tinyml.template import create
 
 TINY = Path(__file__).resolve().parents[1] / "tiny_space.toml"
@@ -277,3 +282,28 @@ def test_ctrl_c_says_how_to_go_on(folder: Path, found: FoundAtOnce) -> None:
     assert not (folder / "network.toml").exists()
 
 
+
+
+def test_what_becomes_of_the_network_is_added_to_the_record(folder: Path, found: FoundAtOnce) -> None:
+    project = Project.load(folder).override(train={"steps": 2}, quant={"qat_steps": 1})
+    outcome = project.search()
+    record = finish(project, outcome)
+    cost, final = outcome.chosen.cost, record.final
+    assert final.arena_bytes == cost.arena_bytes
+    # Less the caller; two steps of training leave scores of any scale, which the softmax's table follows.
+    assert final.flash_bytes - 100 == pytest.approx(cost.flash_bytes, abs=0.02 * cost.flash_bytes + 250)
+    assert final.measured_cycles == pytest.approx(cost.cycles, rel=0.05)
+    assert 0 <= final.int8_accuracy <= 1 and 0 <= final.float_accuracy <= 1
+    assert all(b.cost.cycles <= cost.cycles and b.cost.arena_bytes <= cost.arena_bytes for b in record.baselines)
+    assert finish(project, outcome) == record == SearchRecord.load(outcome.searched.finished_file)
+
+
+def test_hand_made_networks_are_scaled_to_a_cost() -> None:
+    isa, quant = load_board("nrf52840").isa, QuantParams((0.5,), 0)
+    limit = NetworkCost(0, 1_000_000, 8_000, 0, 0)
+    for arch in HAND_MADE:
+        width, cost = scaled(arch, (49, 40), 4, limit, input_quant=quant, isa=isa)
+        assert within(cost, limit) and cost.cycles > 0.6 * limit.cycles
+        wider = cost_of(build(arch, (49, 40), 4, width_mult=width + 0.05), (1, 49, 40), quant, isa)
+        assert width == WIDTHS[0] or not within(wider, limit)
+    assert scaled("ds_cnn", (49, 40), 4, NetworkCost(0, 1000, 100, 0, 0), input_quant=quant, isa=isa) is None

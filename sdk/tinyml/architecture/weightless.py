@@ -22,7 +22,7 @@ from tinyml.ir.tensor import Const, QuantParams, TensorType
 from tinyml.ops import Add, Conv2d, DepthwiseConv2d, FullyConnected, Mean, Softmax
 
 _AUDIO_INPUT, _IMAGE_INPUT = QuantParams((0.5,), 0), QuantParams((1 / 127,), 0)
-_RELU, _LINEAR, _SCORES = QuantParams((0.04,), -128), QuantParams((0.04,), 5), QuantParams((0.09,), -9)
+_RELU, _LINEAR, _SCORES = QuantParams((0.04,), -128), QuantParams((0.04,), 5), QuantParams((0.05,), -9)
 _LARGEST_BIAS = 4000
 _WEIGHT_SPREAD = 36.0  # steps, of weights whose largest is 127
 _STEPS_IN, _STEPS_OUT = 60.0, 45.0  # root mean square of the values of a layer's input and output, in steps

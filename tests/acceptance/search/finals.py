@@ -13,7 +13,7 @@ from torch import nn
 
 from tests.acceptance.search.baselines import GEOMETRY, MAKERS, HandMade, limits
 from tests.acceptance.search.searches import alone, archive
-from tests.acceptance.search.setting import CLASSES, SEEDS, WORK, costs, result, rotation, space
+from tests.acceptance.search.setting import CLASSES, SEEDS, WORK, costs, result, rotation, space, spoken
 from tests.acceptance.search.supernets import fitness
 from tests.acceptance.search.training import judged, train_float
 from tinyml.architecture import Geometry
@@ -62,6 +62,10 @@ def contenders() -> dict[str, tuple[Callable[[int], nn.Module], Geometry]]:
 
 def judge(speaker: str) -> dict[str, Any]:
     """All contenders in one rotation, three seeds each."""
+    for _, geometry in contenders().values():  # here: workers cannot start processes of their own
+        for split in ("train", "val", "test"):
+            rotation(speaker, geometry).examples(split)
+        spoken(rotation(speaker, geometry))
     jobs = [(name, seed) for name in contenders() for seed in SEEDS]
     found = Parallel(2)(delayed(one)(name, speaker, seed) for name, seed in jobs)
     return {f"{name}/{seed}": row for (name, seed), row in zip(jobs, found, strict=True)}
