@@ -5,12 +5,11 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from tinyml.nas.space_choice import choose, cost_spaces, fitting
-
 from tests.acceptance.search.setting import WORK, bars
 from tinyml.board import Board, load_board
 from tinyml.nas.budget import Budget
 from tinyml.nas.costing import Costs
+from tinyml.nas.space_choice import choose, cost_spaces, fitting
 from tinyml.nas.space_file import load_space
 
 BOARDS = ("nrf52840", "stm32f412", "stm32f746g_disco", "stm32f767", "nucleo_h743zi")

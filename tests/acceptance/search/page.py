@@ -1,233 +1,354 @@
-"""docs/search.md and its pictures, from the results of the steps."""
+"""docs/search.md and its pictures, from the results of the steps that have run: numbers here, prose in page.md.j2."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import jinja2
 import numpy as np
-from pydantic import TypeAdapter
 
 from tests.acceptance.search import setting
-from tests.acceptance.search.baselines import limits
+from tests.acceptance.search.baselines import GEOMETRY
+from tests.acceptance.search.boards import LATENCY_MS, RUNTIME_FLASH_BYTES, RUNTIME_RAM_BYTES
 from tests.acceptance.search.drawings import board_curves, ranking_points
-from tests.acceptance.search.searches import archive
-from tests.acceptance.search.setting import CLASSES, COUNTS, REPOSITORY, SEEDS, SPEAKERS, budgets, minutes, result, space
+from tests.acceptance.search.intervals import Gap, Interval
+from tests.acceptance.search.searches import REFERENCE_ACCURACY, archive
+from tests.acceptance.search.setting import CLASSES, COUNTS, REPOSITORY, SEEDS, SPEAKERS, WORK
+from tests.acceptance.search.standings import compare, hand_made
 from tinyml.board import load_board
 from tinyml.compiler.cost import NetworkCost
-from tinyml.nas.pareto import front, points_of
-from tinyml.nas.record import Baseline, SearchRecord
+from tinyml.nas.pareto import front, hypervolume, points_of
+from tinyml.nas.record import Baseline, Evaluated, SearchRecord
 from tinyml.nas.search import best
-from tinyml.nas.space import Genome
+from tinyml.nas.space import SearchSpace
+from tinyml.nas.space_file import load_space
 from tinyml.report.search_figures import save_figures
-from tinyml.report.search_facts import described
 from tinyml.storage import write_text
 
 FOLDER = REPOSITORY / "docs" / "search"
-RESAMPLES = 10_000
-_GENOME = TypeAdapter(Genome)
-
-
-def write() -> None:
-    """Write the page. All steps must have run."""
-    save_figures(record(), FOLDER, load_board("nrf52840").isa)
-    board_curves(result("boards"), FOLDER / "boards.svg")
-    ranking_points(result("ranking"), result("ranking-alone"), FOLDER / "ranking.svg")
-    parts = [intro(), board_part(), search_part(), ranking_part(), ablation_part(), final_part(), time_part()]
-    write_text(REPOSITORY / "docs" / "search.md", "\n\n".join(parts) + "\n")
-    setting.say("docs/search.md")
-
-
-def record() -> SearchRecord:
-    """The first seed's searches as a record, hand-made networks beside them (trained by themselves)."""
-    found = archive("evolution", 0)
-    rows = result("baselines")["full"]["candidates"]
-    return SearchRecord(
-        "nrf52840", 0, CLASSES, COUNTS, space(), budgets(limits()["full"]), losses=tuple(result("supernet-0")["losses"]),
-        evaluations=found, pareto=front(points_of(found)), chosen=best(found), random=archive("random", 0),
-        baselines=tuple(Baseline(title(r["network"]), r["accuracy"], NetworkCost(**r["cost"])) for r in rows),
-    )  # fmt: skip
-
-
-def title(network: dict[str, Any]) -> str:
-    return f"{network['arch']} x{network['width_mult']:g}, depth {network['depth']}"
-
-
-def intro() -> str:
-    return f"""# What the search is worth
-
-Measured by `make search-figures` on the spoken digits of four real speakers and on synthesised speech; written by it, do
-not edit. {setting.__doc__.split("\n\n", 1)[1].strip()}
-
-The space is `sdk/tinyml/nas/spaces/kws.toml`: {len(space().geometries)} geometries x {len(space().widths)} widths. One supernet a seed covers
-all of it ({COUNTS.largest_steps:,} steps of the largest network, {COUNTS.supernet_steps:,} of all); every search makes {COUNTS.evaluations} evaluations.
-Networks "alone" are trained from scratch, {COUNTS.finetune_steps:,} steps, the same recipe for all. Costs are those that the compiler
-states for the nRF52840; "full" is what the template's hand-made DS-CNN costs, "tight" 40 % less of cycles and arena."""
-
-
-def board_part() -> str:
-    found = result("boards")
-    rows = [f"| {name} | {b['ram_bytes']:,} | {b['flash_bytes']:,} | {b['cycles'] / 1e6:.1f} M | {b['title']} "
-            f"| {chosen(b)['fitting']} of {chosen(b)['sampled']} | {mean_macs(chosen(b)) / 1e6:.1f} M |"
-            for name, b in found["boards"].items()]  # fmt: skip
-    return "\n".join([
-        "## The space follows the board", "",
-        f"The published space of images (108 spaces, {found['networks']:,} networks, costed once in {found['seconds'] / 60:.1f} minutes on two "
-        "cores), five pictures a second. Cycles are the board's own time turned into Cortex-M4 counts.", "",
-        "| board | RAM for the arena | flash | cycles | chosen space | networks that fit | their mean MACs |",
-        "| --- | --: | --: | --: | --- | --: | --: |", *rows, "", "![distributions of MACs](search/boards.svg)", "",
-        *differences(found["boards"]),
-    ])  # fmt: skip
-
-
-def chosen(board: dict[str, Any]) -> dict[str, Any]:
-    return next(s for s in board["spaces"] if s["space"] == board["chosen"])
-
-
-def mean_macs(row: dict[str, Any]) -> float:
-    return float(np.mean(row["macs"])) if row["macs"] else 0.0
-
-
-def differences(boards: dict[str, Any]) -> list[str]:
-    """What keeps networks of the chosen space from fitting, board by board, in words."""
-    lines = []
-    for name, board in boards.items():
-        used = {other: b["title"] for other, b in boards.items() if b["chosen"] == board["chosen"] and other != name}
-        same = f", as for {', '.join(used)}" if used else ""
-        lines.append(f"- `{name}`: {board['title']}{same}.")
-    return lines
-
-
-def search_part() -> str:
-    rows = []
-    for seed in SEEDS:
-        found = result(f"search-{seed}")
-        evolution, random = found["evolution"], found["random"]
-        better = "yes" if evolution["hypervolume"] > random["hypervolume"] else "**no**"
-        rows.append(f"| {seed} | {evolution['hypervolume']:.4f} | {random['hypervolume']:.4f} | {better} "
-                    f"| {evolution['best']:.4f} | {random['best']:.4f} |")  # fmt: skip
-    return "\n".join([
-        "## Evolution against random search", "",
-        "Hypervolume of accuracy (above 0.5) and cycles (below the limit), as a share of the whole; the same evaluator and "
-        "number of evaluations, accuracies with the supernet's weights.", "",
-        "| seed | evolution | random search | above | best accuracy, evolution | random |",
-        "| --: | --: | --: | --- | --: | --: |", *rows, "",
-        "![candidates](search/pareto_cycles.svg)", "", "![progress](search/progress.svg)",
-    ])  # fmt: skip
-
-
-def ranking_part() -> str:
-    found = result("ranking")
-    rows = [f"| {seed} | {row['tau']:.2f} | {row['interval'][0]:.2f} to {row['interval'][1]:.2f} |"
-            for seed, row in found["seeds"].items()]  # fmt: skip
-    return "\n".join([
-        "## Does the supernet rank networks as training does?", "",
-        f"Kendall's tau between accuracy with shared weights and alone, over {len(result('ranking-alone')['alone'])} networks whose own accuracies "
-        f"spread over {100 * found['spread']:.1f} points (must 0.4, goal 0.6); 95 % bootstrap intervals over the networks.", "",
-        "| seed | tau | interval |", "| --: | --: | --- |", *rows, "", "![ranking](search/ranking.svg)",
-    ])  # fmt: skip
-
-
-def ablation_part() -> str:
-    rows, arms = [], ("chosen", "random", "all")
-    for seed in SEEDS:
-        found = result(f"ablation-{seed}")
-        rows.append(f"| {seed} | {found['random']['space']} | "
-                    + " | ".join(f"{found[a]['supernet']:.4f} / {found[a]['alone']:.4f}" for a in arms) + " |")  # fmt: skip
-    alone = {a: [result(f"ablation-{seed}")[a]["alone"] for seed in SEEDS] for a in arms}
-    gap = np.mean(alone["chosen"]) - np.mean(alone["all"])
-    spread = np.std([np.subtract(alone["chosen"], alone["all"])], ddof=1) / np.sqrt(len(SEEDS))
-    verdict = "can" if abs(gap) > 2 * spread else "cannot"
-    return "\n".join([
-        "## TinyNAS's ablation", "",
-        f"The space that stage 1 chooses here ({result('ablation-0')['chosen']['space']}), a random one of those in which something fits, and all at "
-        "once; best accuracy by the supernet / alone.", "",
-        "| seed | random space | chosen | random | all |", "| --: | --- | --: | --: | --: |", *rows, "",
-        f"Alone, in the mean: chosen {np.mean(alone['chosen']):.4f}, random {np.mean(alone['random']):.4f}, all "
-        f"{np.mean(alone['all']):.4f}. Chosen less all is {100 * gap:+.1f} points with a standard error of {100 * spread:.1f}: these data {verdict} tell "
-        "them apart.",
-    ])  # fmt: skip
+PARTS = {
+    "boards": ("boards",),
+    "baselines": ("baselines",),
+    "spaces": ("spaces",),
+    "supernets": tuple(f"supernet-{seed}" for seed in SEEDS),
+    "searches": tuple(f"search-{seed}" for seed in SEEDS),
+    "ablation": tuple(f"ablation-{seed}" for seed in SEEDS),
+    "ranking": ("ranking-alone", "ranking"),
+    "finals": ("pick", *(f"rotation-{speaker}" for speaker in SPEAKERS)),
+}
+"""The steps by the part of the page that needs them, in the order in which they run."""
+STEPS = tuple(step for steps in PARTS.values() for step in steps)
+ARMS = ("chosen", "random", "all")
 
 
 @dataclass(frozen=True)
-class Standing:
-    """A final network over all rotations and seeds; `correct` bool [rotations x seeds, clips]."""
+class Results:
+    """What steps have found, and how many minutes they took, by step; steps that have not run are absent."""
+
+    found: Mapping[str, Any]
+    minutes: Mapping[str, float]
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        return tuple(step for step in STEPS if step not in self.found)
+
+    def has(self, *steps: str) -> bool:
+        return all(step in self.found for step in steps)
+
+
+def write() -> None:
+    """Write the page of the steps that have run, and its pictures."""
+    there = [step for step in STEPS if setting.result_path(step).is_file()]
+    results = Results({s: setting.result(s) for s in there}, {s: setting.minutes(s) for s in there})
+    lacks = lacking(WORK / "vision-spaces", results.found["boards"]) if results.has("boards") else {}
+    spaces = {"kws": setting.space(), "vision": load_space("vision", WORK)}
+    text = render(results, spaces, pictures=draw(results), lacks=lacks, volumes=without_first(results))
+    write_text(REPOSITORY / "docs" / "search.md", text)
+    setting.say("docs/search.md" + (f" (without {', '.join(results.missing)})" if results.missing else ""))
+
+
+def draw(results: Results) -> frozenset[str]:
+    """Draw what there is data for; returns the names."""
+    drawn = set()
+    if results.has("boards"):
+        drawn.add(board_curves(results.found["boards"], FOLDER / "boards.svg").stem)
+    if results.has("ranking", "ranking-alone"):
+        ranking, alone = results.found["ranking"], results.found["ranking-alone"]
+        drawn.add(ranking_points(ranking, alone, FOLDER / "ranking.svg").stem)
+    if results.has("baselines", f"search-{SEEDS[0]}"):
+        drawn |= {path.stem for path in save_figures(record(results), FOLDER, load_board("nrf52840").isa)}
+    return frozenset(drawn)
+
+
+def record(results: Results) -> SearchRecord:
+    """The first seed's searches as a record, hand-made networks beside them (trained by themselves)."""
+    seed, baselines = SEEDS[0], results.found["baselines"]["full"]
+    found, losses = archive("evolution", seed), results.found.get(f"supernet-{seed}", {}).get("losses", ())
+    return SearchRecord(
+        "nrf52840", seed, CLASSES, COUNTS, setting.space(), setting.budgets(NetworkCost(**baselines["limit"])),
+        losses=tuple(losses), evaluations=found, pareto=front(points_of(found)), chosen=best(found),
+        random=archive("random", seed),
+        baselines=tuple(Baseline(hand_made(row["network"]), row["accuracy"], NetworkCost(**row["cost"]))
+                        for row in baselines["candidates"]),
+    )  # fmt: skip
+
+
+def without_first(results: Results) -> dict[int, float]:
+    """By seed, the hypervolume of evolution, as steps measure it, without the candidate that it starts with."""
+    if not results.has("baselines"):
+        return {}
+    ceiling = results.found["baselines"]["full"]["limit"]["cycles"]
+    return {seed: share_dominated(archive("evolution", seed)[1:], ceiling)
+            for seed in SEEDS if results.has(f"search-{seed}")}  # fmt: skip
+
+
+def share_dominated(found: Sequence[Evaluated], ceiling: int) -> float:
+    """The hypervolume of (accuracy, cycles) as a share of what a perfect network of no cycles would have."""
+    area = hypervolume([(e.accuracy, e.cost.cycles) for e in found], (REFERENCE_ACCURACY, ceiling))
+    return area / ((1 - REFERENCE_ACCURACY) * ceiling)
+
+
+def render(
+    results: Results, spaces: Mapping[str, SearchSpace], *, pictures: frozenset[str] = frozenset(),
+    lacks: Mapping[str, Lacks] | None = None, volumes: Mapping[int, float] | None = None,
+) -> str:  # fmt: skip
+    """The page. `spaces`: "kws" and "vision"; `pictures`: names of what was drawn; where they are known, `lacks` by
+    board and `volumes`, those of `without_first`, by seed."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent), undefined=jinja2.StrictUndefined, autoescape=False,
+        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
+    )  # fmt: skip
+    environment.filters |= {"points": points, "count": "{:,}".format, "fixed": fixed, "interval": interval,
+                            "code": "`{}`".format}  # fmt: skip
+    found = results.found
+    return environment.get_template("page.md.j2").render(
+        results=results, setting=setting, space=spaces["kws"], pictures=pictures, limits=found.get("baselines", {}),
+        boards=boards_of(found["boards"], spaces["vision"], lacks or {}) if results.has("boards") else None,
+        searches=[SearchRow.of(s, found[f"search-{s}"], (volumes or {}).get(s))
+                  for s in SEEDS if results.has(f"search-{s}")],
+        ranking=Ranking.of(found["ranking"], found["ranking-alone"])
+        if results.has("ranking", "ranking-alone") else None,
+        ablation=ablation_of(results), finals=compare(found, spaces["kws"]), time=Time(results.minutes),
+        verdict=verdict, parts=PARTS, hand_made_input=GEOMETRY.title, latency_ms=LATENCY_MS,
+        taken_bytes=(RUNTIME_RAM_BYTES, RUNTIME_FLASH_BYTES),
+    )  # fmt: skip
+
+
+# ---- words for numbers -----------------------------------------------------------------------------------------------
+
+
+def verdict(must: bool | None = None, goal: bool | None = None, *, whole: bool = True) -> str:
+    """Whether a figure is reached; None where it has no such limit; not `whole`: of a part of the results."""
+    if must is None and goal is None:
+        raise ValueError("a verdict needs a must or a goal")
+    if must is False:
+        said = "**missed**"
+    elif goal is None:
+        said = "reached"
+    else:
+        said = "goal reached" if goal else "must reached, goal missed" if must else "goal missed"
+    return said if whole else f"so far: {said}"
+
+
+def fixed(value: float, digits: int = 3) -> str:
+    return f"{value:.{digits}f}" if math.isfinite(value) else "undefined"
+
+
+def points(value: float, digits: int = 1) -> str:
+    """A difference of shares in points, with its sign."""
+    return f"{100 * value:+.{digits}f}" if math.isfinite(value) else "undefined"
+
+
+def interval(value: Interval) -> str:
+    return f"{points(value.low)} to {points(value.high)}"
+
+
+# ---- boards ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Lacks:
+    """Shares of all networks that need more RAM, flash or cycles than a board has; one network may lack several."""
+
+    ram: float
+    flash: float
+    cycles: float
+
+    @property
+    def binding(self) -> str:
+        """What excludes most networks."""
+        return max(("RAM", self.ram), ("flash", self.flash), ("cycles", self.cycles), key=lambda item: item[1])[0]
+
+
+def lacking(folder: Path, found: dict[str, Any]) -> dict[str, Lacks]:
+    """What excludes networks, by board, from the files of the table that stage 1 has filtered; nothing when they are
+    not all there, or not those that the result is of."""
+    files = sorted(folder.glob("[!.]*.npz"))
+    if not files:
+        return {}
+    tables = [np.load(path) for path in files]
+    arena, flash, cycles = (np.concatenate([t[c] for t in tables]) for c in ("arena_bytes", "flash_bytes", "cycles"))
+    lacks = {}
+    for name, board in found["boards"].items():
+        over = arena > board["ram_bytes"], flash > board["flash_bytes"], cycles > board["cycles"]
+        fitting = int((~np.any(over, axis=0)).sum())
+        if len(arena) != found["networks"] or fitting != sum(s["fitting"] for s in board["spaces"]):
+            return {}
+        lacks[name] = Lacks(*(float(lack.mean()) for lack in over))
+    return lacks
+
+
+@dataclass(frozen=True)
+class BoardRow:
+    """A board, its budgets and its chosen space; `how`: in words, against the first board's."""
 
     name: str
-    what: str
-    cost: dict[str, int]
-    float_accuracy: float
-    int8_accuracy: float
-    correct: np.ndarray
+    ram_bytes: int
+    flash_bytes: int
+    cycles: int
+    title: str
+    fitting: int
+    sampled: int
+    mean_macs: float
+    share_of_all: float
+    own: bool
+    how: str
+    lacks: Lacks | None
 
 
-def standings(limit: str) -> list[Standing]:
-    runs = {speaker: result(f"rotation-{speaker}") for speaker in SPEAKERS}
-    searched = _GENOME.validate_python(result("pick")[limit]["genome"])
-    found = []
-    for key in dict.fromkeys(k.rsplit("/", 1)[0] for k in runs[SPEAKERS[0]] if k.startswith(limit)):
-        kind = key.split("/")[1]
-        rows = [runs[speaker][f"{key}/{seed}"] for speaker in SPEAKERS for seed in SEEDS]
-        best_of = None if kind == "searched" else result("baselines")[limit]["best"][kind]
-        what = described(space(), searched) if best_of is None else title(best_of["network"])
-        cost = result("pick")[limit]["cost"] if best_of is None else best_of["cost"]
-        found.append(Standing(kind, what, cost, float(np.mean([r["float_accuracy"] for r in rows])),
-                              float(np.mean([r["int8_accuracy"] for r in rows])),
-                              np.array([r["correct"] for r in rows])))  # fmt: skip
-    return found
+@dataclass(frozen=True)
+class Boards:
+    seconds: float
+    networks: int
+    spaces: int
+    rows: tuple[BoardRow, ...]
+
+    @property
+    def fast(self) -> bool:
+        return self.seconds <= 300 and self.networks >= 108_000
+
+    @property
+    def others(self) -> int:
+        """Boards whose space is not the first board's."""
+        return sum(row.own for row in self.rows[1:])
 
 
-def final_part() -> str:
-    lines = ["## Searched against hand-made, voices never heard", "",
-             f"All four rotations x {len(SEEDS)} seeds, each network trained from scratch on its rotation and quantised; share of the held-out "
-             "speaker's 500 clips. Hand-made networks are scaled by width and depth: of each kind the depth that is best on "
-             "the fitness windows, as wide as fits.", ""]  # fmt: skip
-    for limit, cost in limits().items():
-        found = standings(limit)
-        lines += [f"### {limit}: {cost.cycles:,} cycles, {cost.arena_bytes:,} bytes of arena", "",
-                  "| network | cycles | arena | flash | float | int8 |", "| --- | --: | --: | --: | --: | --: |"]  # fmt: skip
-        for s in found:
-            lines.append(f"| {s.name}: {s.what} | {s.cost['cycles']:,} | {s.cost['arena_bytes']:,} "
-                         f"| {s.cost['code_bytes'] + s.cost['weight_bytes']:,} | {s.float_accuracy:.4f} "
-                         f"| {s.int8_accuracy:.4f} |")  # fmt: skip
-        lines += ["", against(found), ""]
-    return "\n".join([*lines, across()])
+def boards_of(found: dict[str, Any], space: SearchSpace, lacks: Mapping[str, Lacks]) -> Boards:
+    rows, first = [], next(iter(found["boards"].values()))
+    for name, board in found["boards"].items():
+        chosen, reference = (next(s for s in b["spaces"] if s["space"] == b["chosen"]) for b in (board, first))
+        rows.append(BoardRow(
+            name, board["ram_bytes"], board["flash_bytes"], board["cycles"], board["title"], chosen["fitting"],
+            chosen["sampled"], float(np.mean(chosen["macs"])),
+            sum(s["fitting"] for s in board["spaces"]) / sum(s["sampled"] for s in board["spaces"]),
+            board["chosen"] != first["chosen"], differs(chosen, reference, space), lacks.get(name),
+        ))  # fmt: skip
+    return Boards(found["seconds"], found["networks"], len(first["spaces"]), tuple(rows))
 
 
-def against(found: list[Standing]) -> str:
-    """The searched network less the best hand-made one."""
-    searched = next(s for s in found if s.name == "searched")
-    rival = max((s for s in found if s.name != "searched"), key=lambda s: s.int8_accuracy)
-    return f"Searched less {rival.name}: {difference(searched, rival)}."
+def differs(chosen: dict[str, Any], reference: dict[str, Any], space: SearchSpace) -> str:
+    """How a space differs from another: input, width, and the networks that fit."""
+    inputs = [space.geometries[s["space"][0]] for s in (reference, chosen)]
+    widths = [space.widths[s["space"][1]] for s in (reference, chosen)]
+    times = np.mean(chosen["macs"]) / np.mean(reference["macs"])
+    resolution = moved(*(g.height * g.width for g in inputs), *(g.title for g in inputs))
+    width = moved(*widths, *(f"{w:g}" for w in widths))
+    return f"the input {resolution}, the width {width}; the networks that fit have {times:.2f} times the MACs"
 
 
-def across() -> str:
-    """The searched network of the tight cost beside the best hand-made one of the full cost."""
-    searched = next(s for s in standings("tight") if s.name == "searched")
-    rival = max((s for s in standings("full") if s.name != "searched"), key=lambda s: s.int8_accuracy)
-    cycles, arena = (1 - searched.cost[k] / rival.cost[k] for k in ("cycles", "arena_bytes"))
-    return (f"At {cycles:.0%} fewer cycles and {arena:.0%} less arena than {rival.name} of the full cost, the searched network of "
-            f"the tight cost differs by {difference(searched, rival)}.")  # fmt: skip
+def moved(old: float, new: float, old_title: str, new_title: str) -> str:
+    if new == old:
+        return f"stays {old_title}"
+    return f"{'rises' if new > old else 'falls'} from {old_title} to {new_title}"
 
 
-def difference(a: Standing, b: Standing) -> str:
-    """Points of accuracy with two 95 % intervals: over clips of these speakers, and over training runs."""
-    per_clip = np.concatenate([group.mean(axis=0) for group in
-                               np.split(a.correct.astype(float) - b.correct, len(SPEAKERS))])  # fmt: skip
-    rng = np.random.default_rng(0)
-    drawn = [per_clip[rng.integers(len(per_clip), size=len(per_clip))].mean() for _ in range(RESAMPLES)]
-    clips = np.percentile(drawn, [2.5, 97.5])
-    per_run = (a.correct.astype(float) - b.correct).mean(axis=1)
-    drawn = [per_run[rng.integers(len(per_run), size=len(per_run))].mean() for _ in range(RESAMPLES)]
-    runs = np.percentile(drawn, [2.5, 97.5])
-    return (f"{100 * per_clip.mean():+.1f} points (95 % interval over clips {100 * clips[0]:+.1f} to {100 * clips[1]:+.1f}, over the "
-            f"{len(per_run)} runs {100 * runs[0]:+.1f} to {100 * runs[1]:+.1f})")  # fmt: skip
+# ---- searches, ranking, ablation -------------------------------------------------------------------------------------
 
 
-def time_part() -> str:
-    names = ["boards", "baselines", "spaces", *(f"{part}-{seed}" for part in ("supernet", "search", "ablation") for seed in SEEDS),
-             "ranking-alone", "ranking", "pick", *(f"rotation-{s}" for s in SPEAKERS)]  # fmt: skip
-    spent = {name: minutes(name) for name in names}
-    listed = ", ".join(f"{name} {value:.0f}" for name, value in spent.items())
-    return (f"## What it took\n\nMinutes on two cores, by step: {listed}; {sum(spent.values()) / 60:.1f} hours in all (data that was there is not "
-            "counted again).")  # fmt: skip
+@dataclass(frozen=True)
+class SearchRow:
+    """Hypervolume and best accuracy of both searches of a seed; `without_first`: evolution's hypervolume without its
+    first candidate, if known."""
+
+    seed: int
+    evolution: float
+    random: float
+    evolution_best: float
+    random_best: float
+    evaluations: tuple[int, int]
+    without_first: float | None
+
+    @classmethod
+    def of(cls, seed: int, found: dict[str, Any], without_first: float | None) -> SearchRow:
+        a, b = found["evolution"], found["random"]
+        counts = a["evaluations"], b["evaluations"]
+        return cls(seed, a["hypervolume"], b["hypervolume"], a["best"], b["best"], counts, without_first)
+
+    @property
+    def above(self) -> bool:
+        return self.evolution > self.random
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Kendall's tau by seed, with intervals over the networks; `spread` of their own accuracies."""
+
+    networks: int
+    spread: float
+    taus: dict[str, float]
+    intervals: dict[str, Interval]
+
+    @classmethod
+    def of(cls, found: dict[str, Any], alone: dict[str, Any]) -> Ranking:
+        seeds = found["seeds"]
+        return cls(len(alone["alone"]), found["spread"], {seed: row["tau"] for seed, row in seeds.items()},
+                   {seed: Interval(*row["interval"]) for seed, row in seeds.items()})  # fmt: skip
+
+    @property
+    def spread_enough(self) -> bool:
+        return self.networks >= 16 and self.spread >= 0.08
+
+    def at_least(self, tau: float) -> bool:
+        """In every seed."""
+        return all(found >= tau for found in self.taus.values())
+
+    def unsure(self, tau: float) -> list[str]:
+        """The seeds whose intervals hold `tau`, or are undefined."""
+        return [seed for seed, found in self.intervals.items() if not (found.low > tau or found.high < tau)]
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """Rows by seed, as the steps give them, and what the chosen space's best network gains over other arms' alone."""
+
+    rows: dict[int, dict[str, Any]]
+    means: dict[str, float]
+    gaps: dict[str, Gap]
+
+
+def ablation_of(results: Results) -> Ablation | None:
+    rows = {seed: results.found[f"ablation-{seed}"] for seed in SEEDS if results.has(f"ablation-{seed}")}
+    if not rows:
+        return None
+    alone = {arm: [row[arm]["alone"] for row in rows.values()] for arm in ARMS}
+    gaps = {arm: Gap(tuple(np.subtract(alone["chosen"], alone[arm]).tolist())) for arm in ARMS[1:]}
+    return Ablation(rows, {arm: float(np.mean(alone[arm])) for arm in ARMS}, gaps)
+
+
+@dataclass(frozen=True)
+class Time:
+    """Minutes by step."""
+
+    minutes: Mapping[str, float]
+
+    @property
+    def longest(self) -> str:
+        return max(self.minutes, key=lambda step: self.minutes[step])
+
+    @property
+    def total(self) -> float:
+        return sum(self.minutes.values())

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from pydantic import TypeAdapter
-from tinyml.nas.space_choice import choose, cost_spaces, fitting
 
 from tests.acceptance.search.baselines import limits
 from tests.acceptance.search.setting import (
@@ -35,6 +34,7 @@ from tinyml.nas.random_search import random_search
 from tinyml.nas.record import Evaluated
 from tinyml.nas.search import best
 from tinyml.nas.space import Genome, Space, architecture
+from tinyml.nas.space_choice import choose, cost_spaces, fitting
 
 REFERENCE_ACCURACY = 0.5
 """The reference point of hypervolumes, with the budget's cycles: what is worse than either counts for nothing."""

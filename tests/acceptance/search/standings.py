@@ -1,0 +1,127 @@
+"""The final networks beside each other: accuracies over rotations and seeds, paired differences, what is saved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from pydantic import TypeAdapter
+
+from tests.acceptance.search.intervals import Interval, bootstrap
+from tests.acceptance.search.setting import SEEDS, SPEAKERS
+from tinyml.compiler.cost import NetworkCost
+from tinyml.nas.space import Genome, SearchSpace
+from tinyml.report.search_facts import described
+
+_GENOME = TypeAdapter(Genome)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A final network over rotations and seeds; `correct` by held-out speaker: bool [seeds, clips], in int8."""
+
+    kind: str
+    what: str
+    cost: NetworkCost
+    float_accuracy: float
+    int8_accuracy: float
+    correct: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One network less another, in shares of clips: the mean, by speaker, and 95 % over clips and over runs."""
+
+    mean: float
+    speakers: dict[str, float]
+    runs: int
+    over_clips: Interval
+    over_runs: Interval
+
+    @property
+    def sign(self) -> int:
+        """1 or -1 when both intervals lie on that side of zero; 0: these data cannot tell."""
+        return self.over_clips.sign if self.over_clips.sign == self.over_runs.sign else 0
+
+
+def difference(a: Standing, b: Standing) -> Difference:
+    """Runs (rotation, seed) and clips are paired; over clips, the mean of a clip's seeds is drawn."""
+    gaps = {speaker: hits.astype(float) - b.correct[speaker] for speaker, hits in a.correct.items()}
+    per_clip = np.concatenate([gap.mean(axis=0) for gap in gaps.values()])
+    per_run = np.concatenate([gap.mean(axis=1) for gap in gaps.values()])
+    # Whole clips are summed: thirds of them would leave equal networks a rounding apart.
+    mean = sum(gap.sum() for gap in gaps.values()) / sum(gap.size for gap in gaps.values())
+    return Difference(float(mean), {s: float(gap.mean()) for s, gap in gaps.items()}, len(per_run),
+                      bootstrap(per_clip), bootstrap(per_run))  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The searched network beside the hand-made one that is best over all runs, and all that were compared."""
+
+    searched: Standing
+    rival: Standing
+    all: tuple[Standing, ...]
+    difference: Difference
+
+    @property
+    def fewer(self) -> tuple[float, float]:
+        """Shares of the rival's cycles and arena that the searched network saves."""
+        a, b = self.searched.cost, self.rival.cost
+        return 1 - a.cycles / b.cycles, 1 - a.arena_bytes / b.arena_bytes
+
+    @property
+    def much_smaller(self) -> bool:
+        return min(self.fewer) >= 0.4
+
+
+def compared(searched: Standing, others: Sequence[Standing]) -> Comparison:
+    rival = max(others, key=lambda s: s.int8_accuracy)
+    return Comparison(searched, rival, (searched, *others), difference(searched, rival))
+
+
+def hand_made(network: dict[str, Any]) -> str:
+    return f"{network['arch']} x{network['width_mult']:g}, depth {network['depth']}"
+
+
+def standings(
+    found: Mapping[str, Any], limit: str, space: SearchSpace, speakers: tuple[str, ...]
+) -> list[Standing]:
+    """The searched network, then the hand-made ones, over the rotations that have run."""
+    pick, made = found["pick"][limit], found["baselines"][limit]["best"]
+    names = {"searched": (described(space, _GENOME.validate_python(pick["genome"])), pick["cost"])}
+    names |= {kind: (hand_made(row["network"]), row["cost"]) for kind, row in made.items() if row}
+    rows = []
+    for kind, (what, cost) in names.items():
+        runs = {s: [found[f"rotation-{s}"][f"{limit}/{kind}/{seed}"] for seed in SEEDS] for s in speakers}
+        means = [np.mean([row[which] for own in runs.values() for row in own])
+                 for which in ("float_accuracy", "int8_accuracy")]  # fmt: skip
+        rows.append(Standing(kind, what, NetworkCost(**cost), float(means[0]), float(means[1]),
+                             {s: np.array([row["correct"] for row in own]) for s, own in runs.items()}))  # fmt: skip
+    return rows
+
+
+@dataclass(frozen=True)
+class Finals:
+    """`by_limit`: both at the same cost; `across`: the searched one of the tight cost beside the best hand-made one of
+    the full cost. `speakers`: the rotations that have run."""
+
+    speakers: tuple[str, ...]
+    by_limit: dict[str, Comparison]
+    across: Comparison
+
+    @property
+    def whole(self) -> bool:
+        return self.speakers == SPEAKERS
+
+
+def compare(found: Mapping[str, Any], space: SearchSpace) -> Finals | None:
+    """From the results by step; None before a rotation has run."""
+    speakers = tuple(s for s in SPEAKERS if f"rotation-{s}" in found)
+    if not speakers or not {"pick", "baselines"} <= found.keys():
+        return None
+    full, tight = (standings(found, limit, space, speakers) for limit in ("full", "tight"))
+    return Finals(speakers, {"full": compared(full[0], full[1:]), "tight": compared(tight[0], tight[1:])},
+                  compared(tight[0], full[1:]))  # fmt: skip
