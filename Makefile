@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 EXTRAS := train,sim,speech,flash,ray,test
 
-.PHONY: help setup demo demo-search test test-slow bench cost-table lint acceptance-digits clean
+.PHONY: help setup demo demo-search test test-slow bench cost-table lint acceptance-digits search-figures clean
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -34,6 +34,9 @@ test-slow: setup ## long proofs; their last output is kept in docs/
 
 acceptance-digits: setup ## real digits, every speaker held out in turn (resumable, at most 2 hours)
 	$(BIN)/python -m tests.acceptance.digits
+
+search-figures: setup ## what the search is worth, into docs/search.md: STEP=... for single steps (resumable, at most 8 hours)
+	$(BIN)/python -m tests.acceptance.search $(STEP)
 
 bench: setup ## the engine's figures on the networks beside the checkout, into README.md and docs/performance.md
 	$(BIN)/python -m tinyml.bench
