@@ -20,7 +20,7 @@ CONFIG = SupernetConfig(batch_size=32, subnets=1, accelerator="cpu", devices=2)
 
 def train(folder: Path, steps: tuple[int, int], config: SupernetConfig = CONFIG, **options) -> list[float]:
     return train_supernet(TEMPORAL, 3, TEMPORAL.spaces, examples(TEMPORAL, 600, seed=1), seed=3, input_quant=QUANT,
-                          counts=Counts(0, *steps, 0, 0, 0, 0), checkpoint_dir=folder, config=config, **options)
+                          counts=Counts(0, *steps, 0, 0), checkpoint_dir=folder, config=config, **options)
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:

@@ -39,7 +39,7 @@ class Killed(Exception):
 
 
 def train(space: SearchSpace, folder: Path, steps: tuple[int, int] = (4, 6), config=CONFIG, **options) -> list[float]:
-    counts = Counts(0, *steps, 0, 0, 0, 0)
+    counts = Counts(0, *steps, 0, 0)
     data = options.pop("data", None) or examples(space, 60, seed=1)
     return train_supernet(space, 3, options.pop("within", space.spaces), data, counts=counts,
                           seed=options.pop("seed", 5), input_quant=QUANT, checkpoint_dir=folder, config=config,
