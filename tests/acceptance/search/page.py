@@ -18,7 +18,7 @@ from tests.acceptance.search.drawings import board_curves, ranking_points
 from tests.acceptance.search.intervals import Gap, Interval
 from tests.acceptance.search.searches import REFERENCE_ACCURACY, archive
 from tests.acceptance.search.setting import CLASSES, COUNTS, REPOSITORY, SEEDS, SPEAKERS, WORK
-from tests.acceptance.search.standings import compare, hand_made
+from tests.acceptance.search.standings import compare
 from tinyml.board import load_board
 from tinyml.compiler.cost import NetworkCost
 from tinyml.nas.pareto import front, hypervolume, points_of
@@ -85,15 +85,17 @@ def draw(results: Results) -> frozenset[str]:
 
 
 def record(results: Results) -> SearchRecord:
-    """The first seed's searches as a record, hand-made networks beside them (trained by themselves)."""
-    seed, baselines = SEEDS[0], results.found["baselines"]["full"]
+    """The first seed's searches as a record, beside them the hand-made networks that the finals take (trained by
+    themselves)."""
+    seed, baselines = SEEDS[0], results.found["baselines"]
+    best_made = [row for limit in baselines.values() for row in limit["best"].values() if row]
     found, losses = archive("evolution", seed), results.found.get(f"supernet-{seed}", {}).get("losses", ())
     return SearchRecord(
-        "nrf52840", seed, CLASSES, COUNTS, setting.space(), setting.budgets(NetworkCost(**baselines["limit"])),
+        "nrf52840", seed, CLASSES, COUNTS, setting.space(), setting.budgets(NetworkCost(**baselines["full"]["limit"])),
         losses=tuple(losses), evaluations=found, pareto=front(points_of(found)), chosen=best(found),
         random=archive("random", seed),
-        baselines=tuple(Baseline(hand_made(row["network"]), row["accuracy"], NetworkCost(**row["cost"]))
-                        for row in baselines["candidates"]),
+        baselines=tuple(Baseline("{arch} d{depth} x{width_mult:g}".format(**row["network"]), row["accuracy"],
+                                 NetworkCost(**row["cost"])) for row in best_made),
     )  # fmt: skip
 
 
