@@ -83,7 +83,7 @@ def searched(
     steps = np.arange(900)
     losses = 2.4 * np.exp(-steps / 200) + 0.25 + rng.normal(0, 0.05, len(steps)) + 0.3 * (steps > 300)
     return SearchRecord(
-        "nrf52840", seed, CLASSES, Counts(samples, 300, 600, 20, evaluations, 200, 200), space, budgets,
+        "nrf52840", seed, CLASSES, Counts(samples, 300, 600, 20, evaluations, evaluations), space, budgets,
         spaces=spaces, chosen_spaces=chosen_spaces, losses=tuple(losses.tolist()), evaluations=found,
         pareto=_front(found), chosen=chosen, random=drawn,
         baselines=(Baseline("DS-CNN x 1", best.accuracy - 0.015, worse), Baseline("DS-CNN x 0.5", 0.86, slim)),
