@@ -25,7 +25,7 @@ from tinyml.train.metrics import evaluate
 
 CLASSES = 3
 COUNTS = Counts(samples_per_space=6, largest_steps=6, supernet_steps=8, population=4, evaluations=10,
-                random_evaluations=5)  # fmt: skip
+                random_evaluations=5, finalists=3, finalist_steps=4)  # fmt: skip
 BUDGETS = (Budget(1400, 20_000, 200_000), Budget(1400, 20_000, 200_000))
 
 
@@ -60,13 +60,18 @@ def test_the_record_tells_what_was_done(whole: tuple[SearchRecord, Path]) -> Non
     assert all(BUDGETS[e.genome.geometry].fits(e.cost) for e in record.evaluations)
     assert all(e.genome.space in record.chosen_spaces for e in (*record.evaluations, *record.random))
     assert record.pareto == front(points_of(record.evaluations))
-    assert record.evaluations[record.chosen].accuracy == max(e.accuracy for e in record.evaluations)
-    assert set(record.seconds) == {"spaces", "supernet", "evolution", "random"}
+    best = sorted((e.accuracy for e in record.evaluations), reverse=True)[: COUNTS.finalists]
+    again = {e.genome: e.accuracy for e in record.evaluations}
+    assert sorted((again[e.genome] for e in record.finalists), reverse=True) == best
+    chosen = record.evaluations[record.chosen].genome
+    most = max(record.finalists, key=lambda e: (e.accuracy, -e.cost.cycles))
+    assert chosen == most.genome
+    assert set(record.seconds) == {"spaces", "supernet", "evolution", "random", "finalists"}
 
 
 def test_the_chosen_weights_reach_the_accuracy_of_the_record(whole: tuple[SearchRecord, Path]) -> None:
     record, work = whole
-    chosen = record.evaluations[record.chosen]
+    chosen = max(record.finalists, key=lambda e: (e.accuracy, -e.cost.cycles))
     module = build_architecture(architecture(SPECTROGRAMS, chosen.genome, CLASSES))
     module.load_state_dict(torch.load(work / CHOSEN, weights_only=True))
     _, fitness = task(work).examples(AUDIO[chosen.genome.geometry])
@@ -77,7 +82,7 @@ class Killed(Exception):
     pass
 
 
-@pytest.mark.parametrize("steps", [1, 3, 8, 12, 17, 22, 27])
+@pytest.mark.parametrize("steps", [1, 3, 8, 17, 22, 27, 29])
 def test_a_search_that_was_stopped_ends_as_one_that_was_not(
     steps: int, whole: tuple[SearchRecord, Path], tmp_path: Path
 ) -> None:
@@ -124,7 +129,8 @@ def test_counts_fill_the_budget_and_grow_with_it() -> None:
     speeds = Speeds(network_s=0.004, supernet_step_s=0.3, finetune_step_s=0.15, evaluation_s=0.5)
     short, long = (counts_for(60 * minutes, speeds, 108, workers=2) for minutes in (20, 60))
     spent = (short.samples_per_space * 108 * 0.004 / 2 + (short.largest_steps + short.supernet_steps) * 0.3
-             + (short.evaluations + short.random_evaluations) * 0.5 / 2)  # fmt: skip
+             + (short.evaluations + short.random_evaluations) * 0.5 / 2
+             + short.finalists * short.finalist_steps * 0.15 / 2)  # fmt: skip
     assert 0.8 * 1200 < spent < 0.95 * 1200
     assert long.supernet_steps > 2 * short.supernet_steps and long.evaluations > 2 * short.evaluations
     with pytest.raises(ProjectError, match="too short") as error:

@@ -25,7 +25,8 @@ from tinyml.train.loop import reproducible
 BATCH = 128
 _PROBES = 40
 _CALIBRATION_WINDOWS = 20 * 64  # what batch norms are recalibrated on before every evaluation
-_SHARES = {"spaces": 0.1, "supernet": 0.6, "evolution": 0.2}
+_SHARES = {"spaces": 0.1, "supernet": 0.5, "evolution": 0.15, "finalists": 0.15}
+FINALISTS = 6
 """Of the budget; the rest is left for examples, building and the report."""
 
 
@@ -60,10 +61,12 @@ def counts_for(budget_s: float, speeds: Speeds, spaces: int, workers: int, finet
             hint=f"use `--budget {max(1, int(np.ceil(least_s / 60)))}m` or more" if least_s else "use a longer budget",
         )
     evaluations = min(evaluations, 3000)
+    finalist_steps = int(seconds["finalists"] * workers / (FINALISTS * speeds.finetune_step_s))
     return Counts(
         samples_per_space=min(samples, 1000), largest_steps=min(steps // 4, 10_000),
         supernet_steps=min(steps - steps // 4, 30_000), population=int(np.clip(evaluations // 15, 8, 50)),
-        evaluations=evaluations * 4 // 5, random_evaluations=evaluations // 5,
+        evaluations=evaluations * 4 // 5, random_evaluations=evaluations // 5, finalists=FINALISTS,
+        finalist_steps=int(np.clip(finalist_steps, 1, 1000)),
     )  # fmt: skip
 
 

