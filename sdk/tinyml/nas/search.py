@@ -193,7 +193,8 @@ class _Run:
         kept = SearchState(task.work / "finalists.json", key)
         evaluator = Evaluator(self.fine_tuned, backend=task.backend, workers=task.workers,
                               ray_address=task.ray_address)  # fmt: skip
-        with self._stage("finalists", f"{len(tried)} candidates, {counts.finalist_steps} steps each"), evaluator as rate:
+        detail = f"{len(tried)} candidates, {counts.finalist_steps} steps each"
+        with self._stage("finalists", detail), evaluator as rate:
             kept.evaluate([(e.genome, e.cost) for e in tried], 0, rate, batch=2, total=len(tried),
                           progress=self.progress, what="finalists")  # fmt: skip
         trained = tuple(kept.evaluated)
