@@ -3,7 +3,7 @@
 Operators, shapes, order and layer names are those that `quant.lower` gives for the trained network. Quantisation is
 what training usually leads to, as far as kernels depend on it: ReLU outputs begin at -128, everything is rounded `high`
 and no channel needs a shift. One figure is a guess: the table of the softmax grows as the scale of the scores shrinks,
-by at most 300 bytes beyond what is counted here.
+by at most 40 bytes beyond what is counted here.
 """
 
 from __future__ import annotations
