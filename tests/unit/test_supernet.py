@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -129,3 +131,15 @@ def test_kernels_lie_centred_in_larger_ones() -> None:
         torch.testing.assert_close(conv(x, 2, kernel, (1, 1), padding), x * torch.tensor([3.0, 5.0])[:, None, None])
     conv.weight.data[:] = torch.arange(45.0).view(9, 5)
     assert conv.active(2, 1, (3, 3))[0, 0].tolist() == [[16, 17, 18], [21, 22, 23], [26, 27, 28]]
+
+
+def test_blocks_that_add_their_input_start_as_the_identity() -> None:
+    torch.manual_seed(0)
+    supernet = Supernet(SPECTROGRAMS, 3, SPECTROGRAMS.spaces).eval()
+    first, second = supernet.largest(0), replace(supernet.largest(0), depths=(1, 0))
+    kernels, expansions = first.kernels, first.expansions
+    second = replace(second, kernels=(kernels[0], kernels[1][:1]), expansions=expansions)
+    x = inputs(SPECTROGRAMS, first)
+    torch.testing.assert_close(supernet(x, first), supernet(x, second))
+    shorter = replace(second, depths=(0, 0), kernels=(kernels[0][:1], kernels[1][:1]))
+    assert not torch.allclose(supernet(x, first), supernet(x, shorter)), "the first stage has no additions"
