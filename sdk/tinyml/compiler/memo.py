@@ -5,10 +5,11 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from tinyml.board import Isa
 from tinyml.compiler.share_kernels import LayerChoices
+from tinyml.ir.graph import Graph
 from tinyml.ir.op import Cost, Op, Overlap, Variant
 from tinyml.ir.tensor import TensorType
 
@@ -29,6 +30,12 @@ class Options:
     overlaps: Mapping[Variant, tuple[Overlap | None, ...]]
     row_cycles: Mapping[Variant, int]
 
+    @cached_property
+    def least(self) -> tuple[int, int]:
+        """Cycles and bytes of packed constants that no variant goes below."""
+        cycles = (*(cost.cycles for cost in self.costs.values()), *self.row_cycles.values())
+        return min(cycles), min(cost.weight_bytes for cost in self.costs.values())
+
     def choices(self, now: Variant, room: int, by_rows: bool) -> LayerChoices:
         """What a layer that runs `now` may run in its place, with scratch of at most `room` bytes."""
         sizes = sorted({v.scratch_bytes for v in self.variants if v.scratch_bytes > now.scratch_bytes})
@@ -44,6 +51,11 @@ def options(op: Op, isa: Isa, types: tuple[TensorType, ...]) -> Options:
     runs_by_rows = getattr(op, "runs_by_rows", lambda v: False)
     row_cycles = {v: op.row_cycles(v, *types) for v in variants if runs_by_rows(v)}
     return Options(variants, useful(variants, costs, overlaps, row_cycles), costs, overlaps, row_cycles)
+
+
+def options_by_name(graph: Graph, isa: Isa) -> dict[str, Options]:
+    """The options of every node."""
+    return {node.name: options(node.op, isa, graph.input_types(node)) for node in graph.nodes}
 
 
 def useful(

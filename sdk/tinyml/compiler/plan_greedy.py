@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from operator import add
 
 from tinyml.compiler.plan_problem import Problem
 
-_MOST_ATTEMPTS = 24
+_MOST_ATTEMPTS = 16
+_NOWHERE = -1
+_ENDLESS = 1 << 40
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,64 +27,90 @@ class Item:
 def greedy(problem: Problem, bound: int) -> tuple[list[int], int]:
     """Offsets of all tensors and the words used, scratch included; stops early at `bound`.
 
-    The item that stands highest is placed earlier, and all others again, as long as that has not been tried.
+    The item that stands highest is placed earlier, and all others again, as long as that order has not been tried.
     """
     items = [Item(t, size, problem.first[t], problem.last[t]) for t, size in enumerate(problem.sizes)]
     items += [Item(None, size, step, step) for step, size in enumerate(problem.scratch) if size]
-    order = sorted(items, key=lambda i: (-i.size, i.first))
-    meets = _meetings(problem, items)
-    best: tuple[int, list[int]] | None = None
-    for _ in range(_MOST_ATTEMPTS):
-        placed = _place(order, meets)
-        peak = max((at + item.size for item, at in placed), default=0)
-        if best is None or peak < best[0]:
-            offsets = [0] * len(problem.sizes)
-            for item, at in placed:
-                if item.tensor is not None:
-                    offsets[item.tensor] = at
+    order = sorted(range(len(items)), key=lambda i: (-items[i].size, items[i].first))
+    sizes, meetings, tried = [item.size for item in items], _meetings(problem, items), set()
+    best: tuple[int, list[int]] = 0, []
+    while len(tried) < _MOST_ATTEMPTS and tuple(order) not in tried:
+        offsets = _place(order, sizes, meetings)
+        peak = max(map(add, offsets, sizes), default=0)
+        if not tried or peak < best[0]:
             best = peak, offsets
-        highest, _ = max(placed, key=lambda p: (p[1] + p[0].size, p[0].first), default=(None, 0))
-        if best[0] <= bound or order[0] is highest:
+        if best[0] <= bound:
             break
-        order = [highest, *(i for i in order if i is not highest)]
-    return best[1], best[0]
+        tried.add(tuple(order))
+        highest = max(order, key=lambda i: (offsets[i] + sizes[i], items[i].first))
+        order = [highest, *(i for i in order if i != highest)]
+    return best[1][: len(problem.sizes)], best[0]
 
 
-Meetings = dict[Item, list[tuple[Item, tuple[int, int, int]]]]
+@dataclass(frozen=True)
+class _Meetings:
+    """The items that are in memory at the same time as one, with what they take (`_taken`). Those of `odd` may leave
+    room elsewhere than at their ends."""
+
+    others: list[tuple[int, int, int, int]] = field(default_factory=list)
+    odd: list[tuple[int, int, int, int]] = field(default_factory=list)
+
+    def add(self, other: int, low: int, high: int, exact: int) -> None:
+        self.others.append((other, low, high, exact))
+        if low >= high or exact not in (low, high):
+            self.odd.append((other, low, high, exact))
 
 
-def _meetings(problem: Problem, items: Sequence[Item]) -> Meetings:
-    """By item, those that are in memory at the same time, with what they take relative to where they lie (`_taken`)."""
-    meets: Meetings = {item: [] for item in items}
-    for number, item in enumerate(items):
-        for other in items[:number]:
+def _meetings(problem: Problem, items: Sequence[Item]) -> list[_Meetings]:
+    meetings = [_Meetings() for _ in items]
+    for a, item in enumerate(items):
+        for b, other in enumerate(items[:a]):
             if other.first <= item.last and item.first <= other.last:
-                meets[item].append((other, _taken(problem, item, other)))
-                meets[other].append((item, _taken(problem, other, item)))
-    return meets
+                meetings[a].add(b, *_taken(problem, item, other))
+                meetings[b].add(a, *_taken(problem, other, item))
+    return meetings
 
 
-def _place(order: Sequence[Item], meets: Meetings) -> list[tuple[Item, int]]:
-    placed: dict[Item, int] = {}
+def _place(order: Sequence[int], sizes: Sequence[int], meetings: Sequence[_Meetings]) -> list[int]:
+    """Offsets of all items. Each goes where the arena grows least, then where it leaves the least room above it."""
+    offsets = [_NOWHERE] * len(sizes)
     peak = 0
     for item in order:
-        starts, taken, ends = {0}, [], []
-        for other, (low, high, exact) in meets[item]:
-            at = placed.get(other)
-            if at is not None:
-                taken.append((at + low, at + high, at + exact))
-                starts.update(taken[-1])
-                ends.append(at)
-        ends.sort()
-        best = None
-        for x in starts:
-            if x >= 0 and all(not low < x < high or x == e for low, high, e in taken):
-                rank = (max(peak, x + item.size), _room(x + item.size, ends), x)
-                if best is None or rank < best:
-                    best = rank
-        placed[item] = best[2]
-        peak = best[0]
-    return list(placed.items())
+        size, others = sizes[item], meetings[item].others
+        free = _free(meetings[item], offsets)
+        found, least = free[0], _ENDLESS + 1
+        if found + size <= peak:
+            above = sorted([at for other, *_ in others if (at := offsets[other]) != _NOWHERE])
+            for x in free:
+                if x + size > peak:
+                    break
+                room = _room(x + size, above)
+                if room < least:
+                    found, least = x, room
+        offsets[item] = found
+        peak = max(peak, found + size)
+    return offsets
+
+
+def _free(meetings: _Meetings, offsets: Sequence[int]) -> list[int]:
+    """Where an item may start, upwards: at the ends of what is free."""
+    taken = sorted([(at + low, at + high) for other, low, high, _ in meetings.others
+                    if (at := offsets[other]) != _NOWHERE])  # fmt: skip
+    found, reach = [], 0
+    for low, high in taken:
+        if low >= reach:
+            found += (reach, low)
+        if high > reach:
+            reach = high
+    found.append(reach)
+    return sorted([*found, *_odd(meetings, offsets)]) if meetings.odd else found
+
+
+def _odd(meetings: _Meetings, offsets: Sequence[int]) -> list[int]:
+    taken = [(at + low, at + high, at + exact) for other, low, high, exact in meetings.others
+             if (at := offsets[other]) != _NOWHERE]  # fmt: skip
+    tried = {at + place for other, *places in meetings.odd if (at := offsets[other]) != _NOWHERE for place in places}
+    return [x for x in tried if x >= 0 and all(not low < x < high or x == exact for low, high, exact in taken)]
 
 
 def _taken(problem: Problem, item: Item, other: Item) -> tuple[int, int, int]:
@@ -101,4 +130,4 @@ def _taken(problem: Problem, item: Item, other: Item) -> tuple[int, int, int]:
 def _room(end: int, starts: Sequence[int]) -> int:
     """Free words between `end` and what starts next above it: best fit wants few."""
     place = bisect_left(starts, end)
-    return starts[place] - end if place < len(starts) else 1 << 40
+    return starts[place] - end if place < len(starts) else _ENDLESS

@@ -147,27 +147,42 @@ def _rows(node: Node, types: tuple[TensorType, ...], out: TensorType) -> tuple[i
     return _geometry(node.op, types, out.shape[1])
 
 
-def _turns(stages: Sequence[RowStage], rows: int) -> Iterator[tuple[int, int]]:
+Rows = tuple[tuple[int, int, int], ...]
+"""Per stage its stride, reach and rows of its input."""
+
+
+def _turns(stages: Rows, rows: int) -> Iterator[tuple[int, int]]:
     """(stage, row) in the order of `tm_run_rows`."""
     done, last = [0] * len(stages), len(stages) - 1
     while done[last] < rows:
         k = last
-        while k and done[k - 1] < min(stages[k].in_rows, done[k] * stages[k].stride + stages[k].reach):
+        while k:
+            stride, reach, in_rows = stages[k]
+            if done[k - 1] >= min(in_rows, done[k] * stride + reach):
+                break
             k -= 1
         yield k, done[k]
         done[k] += 1
 
 
-def _overlap(graph: Graph, nodes: Sequence[Node], stages: tuple[RowStage, ...], rows: int) -> Overlap:
+def _overlap(graph: Graph, nodes: Sequence[Node], stages: Sequence[RowStage], rows: int) -> Overlap:
     """How the chain's output may lie over its input: a row written must not hit an input row that is read later."""
-    first, last = nodes[0], len(nodes) - 1
+    first = nodes[0]
     source, target = graph.types[graph.activations(first)[0]], graph.types[nodes[-1].outputs[0]]
     in_bytes, out_bytes = source.size_bytes // source.shape[1], target.size_bytes // target.shape[1]
-    types = graph.input_types(first)
-    least, still_read = -(2**31), None
+    geometry = tuple((s.stride, s.reach, s.in_rows) for s in stages)
+    return _distance(first.op, graph.input_types(first), geometry, rows, in_bytes, out_bytes)
+
+
+@lru_cache(maxsize=1 << 14)
+def _distance(
+    op: object, types: tuple[TensorType, ...], stages: Rows, rows: int, in_bytes: int, out_bytes: int
+) -> Overlap:
+    """`op`: the first stage's; `rows` of `out_bytes` each come out of the last, rows of `in_bytes` go in."""
+    last, least, still_read = len(stages) - 1, -(2**31), None
     for k, row in reversed(tuple(_turns(stages, rows))):
         if k == 0:
-            start = first.op.rows_needed(Range(row, row + 1), *types)[0].start
+            start = op.rows_needed(Range(row, row + 1), *types)[0].start
             still_read = start if still_read is None else min(start, still_read)
         if k == last and still_read is not None:
             least = max(least, (row + 1) * out_bytes - still_read * in_bytes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tinyml.board import Isa
@@ -13,8 +13,9 @@ from tinyml.compiler.plan import ARENA_ALIGN, Plan, Step, bytes_needed, plan_mem
 from tinyml.compiler.row_streaming import MOST_STAGES, ChainGain, RowChain, by_rows, linear_runs, row_chain
 from tinyml.compiler.share_kernels import Budget, LayerChoices, share_kernels
 from tinyml.compiler.step_needs import StepNeeds
+from tinyml.compiler.steps import buffers_of, chain_step, step_of, steps_of, unique
 from tinyml.ir.graph import Graph, Node
-from tinyml.ir.op import GraphError, Overlap, Variant
+from tinyml.ir.op import GraphError, Variant
 from tinyml.ops.cost_table import cost_table
 
 COUNTS = "rows_counted"
@@ -60,22 +61,29 @@ class Schedule:
 
 
 def schedule(
-    graph: Graph, isa: Isa, *, keep_all: bool = False, guard_bytes: int = 0, rows: bool = True,
-    budget: Budget = Budget(),
-) -> Schedule:
-    """The schedule of `graph`. Constants are read only to leave out variants that cannot hold them.
+    graph: Graph, isa: Isa, *, keep_all: bool = False, guard_bytes: int = 0,
+    rows: bool | Callable[[Schedule], bool] = True,
+    budget: Budget = Budget(), known: Mapping[str, memo.Options] | None = None,
+) -> Schedule:  # fmt: skip
+    """The schedule of `graph`. Constants are read only to leave out variants that cannot hold them. `known`: what
+    operators say, if that has been asked for already.
 
     Every node gets its fastest variant, unless one with less scratch that is nearly as fast makes the whole arena
-    smaller. With `rows`, chains of layers run row by row where that lowers the peak enough for what it costs. Kernels
+    smaller. With `rows`, which may be a question about the schedule without them, chains of layers run row by row where
+    that lowers the peak enough for what it costs. Kernels
     that cost more code than they save cycles give their layers to others; a `budget` says what to spare. With
     `keep_all` every layer keeps the kernel that was made for it.
     """
-    search = _Search.of(graph, isa, keep_all, guard_bytes)
+    search = _Search.of(graph, isa, keep_all, guard_bytes, known)
     best = search.fastest_that_fits()
     if keep_all:
         return best
     plain = search.relieved(best)
-    return search.with_shared_kernels(search.chained(best, plain) if rows else plain, budget)
+    if rows is not True:
+        shared = search.with_shared_kernels(plain, budget)
+        if not rows or not rows(shared):
+            return shared
+    return search.with_shared_kernels(search.chained(best, plain), budget)
 
 
 def fixed_schedule(graph: Graph, isa: Isa, variants: Mapping[str, Variant], *, guard_bytes: int = 0) -> Schedule:
@@ -132,6 +140,9 @@ def _useful(known: memo.Options, allowed: tuple[Variant, ...]) -> tuple[Variant,
     return memo.useful(allowed, known.costs, known.overlaps, known.row_cycles)
 
 
+Trial = tuple[Mapping[str, Variant], tuple[RowChain, ...]]
+
+
 @dataclass
 class _Search:
     graph: Graph
@@ -141,8 +152,11 @@ class _Search:
     guard_bytes: int
 
     @classmethod
-    def of(cls, graph: Graph, isa: Isa, keep_all: bool = False, guard_bytes: int = 0) -> _Search:
-        known = {node.name: memo.options(node.op, isa, graph.input_types(node)) for node in graph.nodes}
+    def of(
+        cls, graph: Graph, isa: Isa, keep_all: bool = False, guard_bytes: int = 0,
+        known: Mapping[str, memo.Options] | None = None,
+    ) -> _Search:  # fmt: skip
+        known = known or memo.options_by_name(graph, isa)
         allowed = {node.name: _allowed(graph, node, known[node.name]) for node in graph.nodes}
         return cls(graph, allowed, known, keep_all, guard_bytes)
 
@@ -152,7 +166,7 @@ class _Search:
         self.options = {n: _useful(known, self.allowed[n]) for n, known in self.known.items()}
         self.cycles = {(n, v): self.known[n].costs[v].cycles for n, found in self.options.items() for v in found}
         self.fast = {n: min(variants, key=lambda v: self.cycles[n, v]) for n, variants in self.options.items()}
-        self.buffers = _buffers(graph, self.fast)
+        self.buffers = buffers_of(graph, self.fast)
         self.sizes = {b: graph.types[b].size_bytes for b in set(self.buffers.values())}
         self.made: dict[tuple[str, Variant], Step] = {}
         self.bounds: StepNeeds | None = None
@@ -182,7 +196,7 @@ class _Search:
             if name not in taken:
                 needs[name] = self._step_needs(name, number, variants[name])
             elif (chain := taken[name]) is not None:
-                step = _chain_step(self.graph, self.nodes, chain, self.buffers)
+                step = chain_step(self.graph, self.nodes, chain, self.buffers)
                 needs[chain.name] = self.bounds.of_chain(number, number + len(chain.nodes) - 1, step)
         return needs
 
@@ -194,16 +208,16 @@ class _Search:
         return needed
 
     def problem(self, variants: Mapping[str, Variant], chains: tuple[RowChain, ...]) -> tuple:
-        steps = list(_steps(self.graph, variants, chains, self.buffers, self._step))
+        steps = list(steps_of(self.graph, variants, chains, self.buffers, self._step))
         inputs = () if any(c.pushed for c in chains) else self.graph.inputs
         seen = {v for step in steps for v in (*step.reads, *step.writes)} | set(inputs)
         sizes = {name: size for name, size in self.sizes.items() if name in seen}
-        return steps, sizes, _unique(inputs, self.buffers), _unique(self.graph.outputs, self.buffers)
+        return steps, sizes, unique(inputs, self.buffers), unique(self.graph.outputs, self.buffers)
 
     def _step(self, node: Node, variant: Variant) -> Step:
         key = (node.name, variant)
         if key not in self.made:
-            self.made[key] = _step(self.graph, node, variant, self.buffers, self.known[node.name])
+            self.made[key] = step_of(self.graph, node, variant, self.buffers, self.known[node.name])
         return self.made[key]
 
     def fastest_that_fits(self) -> Schedule:
@@ -225,13 +239,11 @@ class _Search:
             needs = self.needs(best.variants, chains)
             fullest = max(needs, key=needs.get, default=None)
             others = [v for v in self.options.get(fullest, ()) if v != best.variants[fullest]]
-            promising = [variants for v in others
-                         if self._may_be_worth(variants := {**best.variants, fullest: v}, chains, best)]  # fmt: skip
-            worth = [replace(trial, gains=best.gains) for variants in promising
-                     if self._worth(trial := self.planned(variants, chains), best)]  # fmt: skip
-            if not worth:
+            trials = (({**best.variants, fullest: v}, chains) for v in others)
+            found = self._best_of(trials, best)
+            if found is None:
                 return best
-            best = min(worth, key=self._arena_and_cycles)
+            best = replace(found, gains=best.gains)
 
     def lightest(self) -> dict[str, Variant]:
         return {name: self._lightest(name) for name in self.options}
@@ -248,20 +260,20 @@ class _Search:
         """Add the chain that lowers the peak most, as long as there is one that is worth it."""
         runs = list(linear_runs(self.graph, self.options))
         while True:
-            promising = [(t.variants, (*best.chains, t.chains[0])) for t in self._candidates(best, runs)
-                         if self._may_be_worth(t.variants, (*best.chains, t.chains[0]), best)]  # fmt: skip
-            worth = [trial for p in promising if self._worth(trial := self.planned(*p), best)]
-            if not worth:
+            trials = ((t.variants, (*best.chains, t.chains[0])) for t in self._candidates(best, runs))
+            found = self._best_of(trials, best)
+            if found is None:
                 return best
-            best = self.smallest(worth, best)
+            best = self.smallest([found], best)
 
     def chained(self, best: Schedule, plain: Schedule) -> Schedule:
         """`best` with chains if they are worth it beside `plain`, the best without any."""
         found = self.relieved(self.with_chains(best))
-        if not found.chains or not self._worth(found, plain):
+        cycles = self.total_cycles(plain)
+        if not found.chains or not _worth(*self._arena_and_cycles(found), plain.plan.arena_bytes, cycles):
             return plain
         first = replace(found.gains[0], arena_bytes_before=plain.plan.arena_bytes,
-                        estimated_cycles_before=self.total_cycles(plain))  # fmt: skip
+                        estimated_cycles_before=cycles)  # fmt: skip
         return replace(found, gains=(first, *found.gains[1:]))
 
     def smallest(self, trials: Sequence[Schedule], before: Schedule) -> Schedule:
@@ -297,19 +309,31 @@ class _Search:
         return s.plan.arena_bytes, self.total_cycles(s)
 
     def total_cycles(self, s: Schedule) -> int:
-        chained = {name for chain in s.chains for name in chain.nodes}
-        return sum(self._row_cycles(n, v) if n in chained else self.known[n].costs[v].cycles
-                   for n, v in s.variants.items())  # fmt: skip
+        return self._cycles_of(s.variants, s.chains)
 
-    def _may_be_worth(self, variants: Mapping[str, Variant], chains: tuple[RowChain, ...], best: Schedule) -> bool:
-        needed = max(self.needs(variants, chains).values())
-        return self._worth(replace(best, variants=variants, chains=chains, plan=Plan(needed, needed, ())), best)
+    def _cycles_of(self, variants: Mapping[str, Variant], chains: tuple[RowChain, ...]) -> int:
+        chained = {name for chain in chains for name in chain.nodes}
+        return sum([self._row_cycles(n, v) if n in chained else self.known[n].costs[v].cycles
+                    for n, v in variants.items()])  # fmt: skip
 
-    def _worth(self, trial: Schedule, best: Schedule) -> bool:
-        saved = 1 - trial.plan.arena_bytes / best.plan.arena_bytes
-        added = self.total_cycles(trial) / self.total_cycles(best) - 1
-        return saved > 0.02 and saved > _WORTH * added
-
+    def _best_of(self, trials: Iterable[Trial], before: Schedule) -> Schedule | None:
+        """Of those that are worth it beside `before` the one with the smallest arena, then the fewest cycles, then the
+        first. Lower bounds tell in which order to plan them, and when no other can be better."""
+        now, promising = (before.plan.arena_bytes, self.total_cycles(before)), []
+        for number, trial in enumerate(trials):
+            least = -(-max(self.needs(*trial).values()) // ARENA_ALIGN) * ARENA_ALIGN
+            rank = least, self._cycles_of(*trial), number
+            if _worth(*rank[:2], *now):
+                promising.append((rank, trial))
+        best: tuple[tuple[int, int, int], Schedule] | None = None
+        for rank, trial in sorted(promising, key=lambda p: p[0]):
+            if best is not None and best[0] < rank:
+                break
+            planned = self.planned(*trial)
+            found = (planned.plan.arena_bytes, *rank[1:])
+            if _worth(*found[:2], *now) and (best is None or found < best[0]):
+                best = found, planned
+        return best and best[1]
 
     def with_shared_kernels(self, best: Schedule, budget: Budget) -> Schedule:
         """Layers given to fewer kernels where that is worth it, within the arena that `best` needs."""
@@ -342,48 +366,7 @@ class _Search:
         return found
 
 
-def _buffers(graph: Graph, chosen: Mapping[str, Variant]) -> dict[str, str]:
-    """Values that are another value under a new type, or changed in place, share its buffer."""
-    buffers = {name: name for name in graph.inputs}
-    for node in graph.nodes:
-        for value in node.outputs:
-            alias = not chosen[node.name].kernel_file or chosen[node.name].in_place
-            buffers[value] = buffers[graph.activations(node)[0]] if alias else value
-    return buffers
-
-
-def _unique(values: tuple[str, ...], buffers: Mapping[str, str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(buffers[v] for v in values))
-
-
-def _steps(
-    graph: Graph, variants: Mapping[str, Variant], chains: Sequence[RowChain], buffers: Mapping[str, str],
-    step: Callable[[Node, Variant], Step],
-) -> Iterator[Step]:  # fmt: skip
-    nodes = {node.name: node for node in graph.nodes}
-    chain_at = {chain.nodes[0]: chain for chain in chains}
-    inside = {name for chain in chains for name in chain.nodes[1:]}
-    for node in graph.nodes:
-        variant = variants[node.name]
-        if node.name in chain_at:
-            yield _chain_step(graph, nodes, chain_at[node.name], buffers)
-        elif variant.kernel_file and node.name not in inside:
-            yield step(node, variant)
-
-
-def _chain_step(graph: Graph, nodes: Mapping[str, Node], chain: RowChain, buffers: Mapping[str, str]) -> Step:
-    source = buffers[graph.activations(nodes[chain.nodes[0]])[0]]
-    target = buffers[nodes[chain.nodes[-1]].outputs[0]]
-    if chain.pushed:
-        return Step(chain.name, (), (target,), {}, chain.scratch_bytes)
-    return Step(chain.name, (source,), (target,), {(source, target): chain.overlap}, chain.scratch_bytes)
-
-
-def _step(graph: Graph, node: Node, variant: Variant, buffers: Mapping[str, str], known: memo.Options) -> Step:
-    reads = tuple(buffers[v] for v in graph.activations(node))
-    writes = tuple(dict.fromkeys(buffers[v] for v in node.outputs))
-    pairs: dict[tuple[str, str], Overlap] = {}
-    if len(writes) == 1 and not variant.in_place:
-        allowed = known.overlaps[variant]
-        pairs = {(r, writes[0]): o for r, o in zip(reads, allowed, strict=True) if o is not None}
-    return Step(node.name, reads, writes, pairs, variant.scratch_bytes)
+def _worth(arena: int, cycles: int, arena_before: int, cycles_before: int) -> bool:
+    saved = 1 - arena / arena_before
+    added = cycles / cycles_before - 1
+    return saved > 0.02 and saved > _WORTH * added

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -50,11 +50,13 @@ class FrameCode:
 
 @dataclass(frozen=True)
 class CostTable:
-    """`cycles` are coefficients: by family of kernels, cycles of each part."""
+    """`cycles` are coefficients: by family of kernels, cycles of each part. `sums`: bytes by variants, as far as they
+    were asked for."""
 
     variants: Mapping[str, VariantCode]
     frame: FrameCode
     cycles: Mapping[str, Mapping[str, float]]
+    sums: dict[frozenset[str], int] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     def cycles_of(self, family: str, parts: Mapping[str, float]) -> float:
         """For parts that run as often as given; of a family that was never measured, a guess on the high side."""
@@ -70,10 +72,13 @@ class CostTable:
 
     def code_bytes(self, variants: Iterable[str]) -> int:
         """Bytes of all functions that these variants need."""
-        functions: dict[str, int] = {}
-        for name in variants:
-            functions |= self.code(name).functions
-        return sum(functions.values())
+        names = frozenset(variants)
+        if names not in self.sums:
+            functions: dict[str, int] = {}
+            for name in names:
+                functions |= self.code(name).functions
+            self.sums[names] = sum(functions.values())
+        return self.sums[names]
 
 
 @cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import singledispatch
+from functools import cache, singledispatch
 
 import numpy as np
 
@@ -29,6 +29,9 @@ def identities(graph: Graph) -> Graph:
     for node in graph.nodes:
         if not names.keys().isdisjoint(node.inputs):
             node = replace(node, inputs=tuple(names.get(v, v) for v in node.inputs))
+        if not _may_change(type(node.op)):
+            nodes.append(node)
+            continue
         node = _merged(graph, producers.get(node.inputs[0]), node)
         if keeps_bytes(node.op, graph.input_types(node)):
             node = replace(node, op=Reshape(graph.types[node.outputs[0]].shape))
@@ -41,6 +44,12 @@ def identities(graph: Graph) -> Graph:
         producers.update((v, node) for v in node.outputs)
     types = {v: t for v, t in graph.types.items() if v not in names}
     return graph if tuple(nodes) == graph.nodes else replace(graph, nodes=tuple(nodes), types=types)
+
+
+@cache
+def _may_change(kind: type[Op]) -> bool:
+    """Whether `keeps_bytes` or `_merged` know of such operators."""
+    return keeps_bytes.dispatch(kind) is not keeps_bytes.dispatch(object)
 
 
 @singledispatch
