@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from joblib.externals.loky import get_reusable_executor
 
 from tinyml.architecture import Geometry
 from tinyml.board import load_board
@@ -94,8 +100,84 @@ def test_rows_are_looked_at_where_only_ram_is_short(costs: Costs, table: CostTab
     assert changed.any() and (plain.arena_bytes[changed] > TIGHT.ram_bytes).all()
     assert (table.arena_bytes <= plain.arena_bytes).all()
     assert fitting(plain, [TIGHT, TIGHT]) != fitting(table, [TIGHT, TIGHT])
-    slow = Budget(TIGHT.ram_bytes, TIGHT.flash_bytes, cycles=1)
-    assert equal(cost(costs, tmp_path, budgets=[[slow, slow]]), plain)
+
+
+def test_rows_are_not_looked_at_where_flash_is_short_too(costs: Costs, table: CostTable, tmp_path: Path) -> None:
+    plain = cost(costs, tmp_path, budgets=[[ROOMY, ROOMY]])
+    little = Budget(TIGHT.ram_bytes, int(plain.flash_bytes[table.arena_bytes < plain.arena_bytes].min()) - 1)
+    found = cost(costs, tmp_path, budgets=[[little, little]])
+    short = (table.arena_bytes < plain.arena_bytes) & (found.arena_bytes > 0)  # 0: not even scheduled
+    assert short.any() and np.array_equal(found.arena_bytes[short], plain.arena_bytes[short])
+
+
+@pytest.mark.parametrize("limited", ["cycles", "flash_bytes"])
+def test_what_no_schedule_could_save_is_not_scheduled(costs: Costs, tmp_path: Path, limited: str) -> None:
+    plain = cost(costs, tmp_path, budgets=[[ROOMY, ROOMY]])
+    least = cost(costs, tmp_path, budgets=[[Budget(1 << 20, 1 << 20, cycles=1)] * 2])
+    hopeless = replace(ROOMY, **{limited: int(np.median(getattr(least, limited)))})
+    found = cost(costs, tmp_path, budgets=[[hopeless, hopeless]])
+    bounded = found.arena_bytes == 0
+    assert bounded.any() and not bounded.all()
+    assert np.array_equal(found.macs, plain.macs)
+    assert (found.cycles <= plain.cycles).all() and (found.cycles[bounded] > 0.8 * plain.cycles[bounded]).all()
+    assert (found.flash_bytes <= plain.flash_bytes).all()
+    assert fitting(found, [hopeless, hopeless]) == fitting(plain, [hopeless, hopeless])
+    both = cost(costs, tmp_path, budgets=[[hopeless, hopeless], [ROOMY, ROOMY]])
+    assert equal(both, plain)  # one board for which it may fit is enough
+
+
+def test_a_costing_process_that_dies_is_an_error_and_what_is_finished_is_kept(
+    costs: Costs, table: CostTable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    monkeypatch.setattr(space_choice, "CHUNK", 1)
+    calls = []
+
+    def kill(what: str, done: int, total: int) -> None:
+        calls.append(done)
+        if len(calls) == 1:
+            for process in list(get_reusable_executor(reuse=True)._processes):
+                os.kill(process, signal.SIGKILL)
+
+    with pytest.raises(ProjectError, match="a process that costs networks has died") as caught:
+        cost(costs, tmp_path, workers=2, progress=kill)
+    assert "finished parts are kept" in caught.value.hint
+    kept = {path: path.stat().st_mtime_ns for path in tmp_path.glob("[!.]*.npz")}
+    assert calls and len(kept) >= len(calls)
+    assert equal(cost(costs, tmp_path, workers=2), table)
+    assert all(path.stat().st_mtime_ns == time for path, time in kept.items())
+
+
+_INTERRUPTED = """
+import sys
+from pathlib import Path
+from tests.unit import test_space_choice as here
+here.space_choice.CHUNK = 1
+costs = here.Costs(here.SPACE, 4, here.load_board("nrf52840").isa)
+def progress(what, done, total):
+    print(done, flush=True)
+try:
+    here.cost_spaces(costs, 100_000, seed=3, budgets=[[here.TIGHT] * 2], folder=Path(sys.argv[1]), workers=2,
+                     progress=progress)
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+
+
+def test_ctrl_c_is_no_dead_process(tmp_path: Path) -> None:
+    """The terminal sends SIGINT to workers, too, which end by it."""
+    run = subprocess.Popen([sys.executable, "-c", _INTERRUPTED, str(tmp_path)], start_new_session=True, text=True,
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=Path(__file__).parents[2])  # fmt: skip
+    try:
+        for line in run.stdout:
+            if line == "9\n":
+                break
+        os.killpg(run.pid, signal.SIGINT)
+        out, _ = run.communicate(timeout=60)
+    finally:
+        if run.poll() is None:
+            os.killpg(run.pid, signal.SIGKILL)
+    assert out.splitlines()[-1] == "interrupted"
+    assert len(list(tmp_path.glob("[!.]*.npz"))) >= 9
 
 
 def test_fitting_networks_are_those_within_all_limits_of_their_geometry() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tinyml.architecture import weightless
@@ -29,6 +30,14 @@ class Costs:
     def quick(self, genome: Genome) -> NetworkCost:
         """Without layers that run row by row: never a smaller arena than `cost`, in a fraction of the time."""
         return self._cost(genome, rows=False)
+
+    def judged(
+        self, genome: Genome, *, hopeless: Callable[[NetworkCost], bool], needs_rows: Callable[[NetworkCost], bool]
+    ) -> NetworkCost:
+        """As much as it takes to judge a network, not remembered: what no schedule goes below if that is `hopeless`,
+        else `quick` unless that `needs_rows`, else `cost`."""
+        graph = weightless.graph(architecture(self.space, genome, self.classes))
+        return network_cost(graph, self.isa, rows=needs_rows, hopeless=hopeless)
 
     def _cost(self, genome: Genome, *, rows: bool) -> NetworkCost:
         key = (genome, rows)

@@ -10,10 +10,12 @@ it, in how many parts and after how many interruptions, the table is the same.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -43,7 +45,8 @@ nothing about a space, and evolution draws from it until networks fit."""
 @dataclass(frozen=True)
 class CostTable:
     """Costs of `samples` networks of every space: int64 [spaces, samples] each. Networks that only fit a budget row by
-    row are in it as they run row by row."""
+    row are in it as they run row by row; those that are too slow or too large for every budget by any schedule, with
+    what no schedule goes below."""
 
     spaces: tuple[Space, ...]
     macs: np.ndarray
@@ -128,24 +131,41 @@ def _costed(
     costs: Costs, seed: int, chunk: tuple[int, int, int], budgets: Sequence[Budget], path: Path
 ) -> tuple[int, int, int]:
     number, start, stop = chunk
-    found = [_cost(costs, sampled(costs.space, seed, number, index), budgets) for index in range(start, stop)]
+    with _uncollected():
+        found = [_cost(costs, sampled(costs.space, seed, number, index), budgets) for index in range(start, stop)]
     table = {name: np.array([getattr(cost, name) for cost in found], np.int64) for name in _COLUMNS}
     with writing(path) as temporary:
         np.savez(temporary, **table)
     return chunk
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without looks for cyclic garbage, of which costs make none: what is remembered of layers is much to look at."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
 def _cost(costs: Costs, genome: Genome, budgets: Sequence[Budget]) -> NetworkCost:
-    """Without rows where that settles it: the network fits every budget's RAM, or rows cannot make it fit."""
-    quick = costs.quick(genome)
-    return costs.cost(genome) if any(_rows_may_help(quick, b) for b in budgets) else quick
+    """Without rows where that settles it: the network fits every budget's RAM, or rows cannot make it fit. What is too
+    slow or too large for every budget by any schedule is not scheduled."""
+    return costs.judged(genome, hopeless=lambda least: not any(_affordable(least, b) for b in budgets),
+                        needs_rows=lambda quick: any(_rows_may_help(quick, b) for b in budgets))  # fmt: skip
 
 
 def _rows_may_help(quick: NetworkCost, budget: Budget) -> bool:
     """Rows cost cycles and code: they only help a network that lacks nothing but RAM."""
-    lacks_ram = budget.ram_bytes < quick.arena_bytes <= MOST_WON * budget.ram_bytes
-    affordable = budget.cycles is None or quick.cycles <= budget.cycles
-    return lacks_ram and affordable and quick.flash_bytes <= budget.flash_bytes
+    return budget.ram_bytes < quick.arena_bytes <= MOST_WON * budget.ram_bytes and _affordable(quick, budget)
+
+
+def _affordable(cost: NetworkCost, budget: Budget) -> bool:
+    """Whether the network fits but for RAM."""
+    return cost.flash_bytes <= budget.flash_bytes and (budget.cycles is None or cost.cycles <= budget.cycles)
 
 
 def _column(
