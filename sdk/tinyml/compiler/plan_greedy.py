@@ -9,7 +9,7 @@ from operator import add
 
 from tinyml.compiler.plan_problem import Problem
 
-_MOST_ATTEMPTS = 16
+_MOST_ATTEMPTS = 12
 _NOWHERE = -1
 _ENDLESS = 1 << 40
 

@@ -227,7 +227,7 @@ class _Search:
         variants = {name: self.fast[name] if self.fast[name] != v and needs[name] - v.scratch_bytes
                     + self.fast[name].scratch_bytes <= peak else v for name, v in light.items()}  # fmt: skip
         best = self.planned(variants)
-        if self.keep_all or best.plan.arena_bytes - peak < ARENA_ALIGN:
+        if self.keep_all or variants == light or best.plan.arena_bytes - peak < ARENA_ALIGN:
             return best
         small = self.planned(light)  # the search missed the bound: was it because of the scratch?
         return small if small.plan.arena_bytes < best.plan.arena_bytes else best
