@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 import signal
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import exp, prod
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from tinyml.architecture import Geometry
 from tinyml.compiler.cost import NetworkCost
 from tinyml.nas.budget import Budget
+from tinyml.nas.evaluation import Evaluator, Fitness
 from tinyml.nas.space import (
     INVERTED_RESIDUAL,
     SEPARABLE,
@@ -112,3 +115,9 @@ class Failing:
         if genome == self.victim:
             raise FloatingPointError("no such accuracy")
         return Landscape()(genome)
+
+
+def evaluate_all(fitness: Fitness, genomes: Sequence[Genome], **settings: Any) -> list[float]:
+    """`Evaluator` for a single list."""
+    with Evaluator(fitness, **settings) as evaluate:
+        return evaluate(genomes)

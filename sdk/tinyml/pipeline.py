@@ -60,6 +60,9 @@ class Project(DevicePath):
         self._use(config)
 
     def _use(self, config: Config) -> None:
+        """Go on under `config`; what was made under another one is forgotten."""
+        for name in [n for n in self.__dict__ if isinstance(getattr(type(self), n, None), cached_property)]:
+            del self.__dict__[name]
         self.config, self.features = config, log_mel_spec(config.features)
         self.keys = StageKeys(self.folder, config, self.features, self.board.isa)
 
@@ -140,9 +143,6 @@ class Project(DevicePath):
         self._use(self.config.override(
             model={"arch": None, "width_mult": 1.0, "module": None, "architecture": NETWORK_FILE},
             features=features_of(outcome.network.geometry, NETWORK_FILE)))  # fmt: skip
-        for made_before in ("trained", "quantized", "graph", "evaluated", "compiled", "compiled_dir", "load_estimate",
-                            "image", "simulated"):  # fmt: skip
-            self.__dict__.pop(made_before, None)
         return outcome
 
     def find_network(self) -> None:

@@ -17,14 +17,13 @@ from tinyml.search_stage import HAND_MADE, SearchOutcome
 def finish(project: Project, outcome: SearchOutcome) -> SearchRecord:
     """The record with what became of the chosen network, kept beside the search's own; its report is written anew.
 
-    `project` uses the network that was found. Everything is a stage of the path, so that a stopped run goes on.
+    `project` uses the network that was found. All that takes long is a stage of the path, so that a stopped run goes
+    on, and a run under another `[train]` is told what that makes of the network.
     Raises: OverBudgetError when the image breaks the project's limits.
     """
     from tinyml.report.search_report import write_search_report
 
     kept = outcome.searched
-    if kept.finished_file.is_file():
-        return SearchRecord.load(kept.finished_file)
     record = replace(outcome.record, final=_final(project), baselines=tuple(_baselines(project, outcome)))
     record.save(kept.finished_file)
     write_search_report(record, kept.report_file, project.progress, project.board)

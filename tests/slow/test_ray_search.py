@@ -10,10 +10,10 @@ import pytest
 ray = pytest.importorskip("ray")
 
 from ray.cluster_utils import Cluster  # noqa: E402
-from tests.search_toy import BUDGETS, SPACE, Deadly, Failing, Landscape, cost  # noqa: E402
+from tests.search_toy import BUDGETS, SPACE, Deadly, Failing, Landscape, cost, evaluate_all  # noqa: E402
 
 from tinyml.errors import ProjectError  # noqa: E402
-from tinyml.nas.evaluation import Evaluator, Fitness, evaluate_all  # noqa: E402
+from tinyml.nas.evaluation import Evaluator, Fitness  # noqa: E402
 from tinyml.nas.evolution import evolve  # noqa: E402
 from tinyml.nas.record import Evaluated  # noqa: E402
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from joblib.externals.loky import get_reusable_executor
-from tests.search_toy import SPACE, Deadly, Failing, Landscape
+from tests.search_toy import SPACE, Deadly, Failing, Landscape, evaluate_all
 
 from tinyml.errors import MissingToolError, ProjectError
-from tinyml.nas.evaluation import Evaluator, evaluate_all
+from tinyml.nas.evaluation import Evaluator
 from tinyml.nas.space import Genome, sample
 
 

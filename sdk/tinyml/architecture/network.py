@@ -165,6 +165,11 @@ def _block_layers(name: str, block: Block, source: str, shape: tuple[int, ...]) 
         yield Layer(f"{name}_add", "add", (f"{name}_project", entry[0]), entry[1], block.channels, relu=block.relu)
 
 
+def rounded(channels: float) -> int:
+    """Channels to the nearest multiple of 4, what the kernels read at a time; at least 4."""
+    return max(4, int(channels + 2) // 4 * 4)
+
+
 def half(kernel: int) -> int:
     """The padding on each side of an axis along which the kernel has that many taps."""
     return (kernel - 1) // 2

@@ -11,6 +11,7 @@ from collections import OrderedDict
 import torch
 from torch import nn
 
+from tinyml.architecture.network import rounded
 from tinyml.errors import ProjectError
 
 # (out_channels, (time stride, frequency stride)) of each depthwise-separable block at width_mult 1.
@@ -22,11 +23,6 @@ BLOCKS: tuple[tuple[int, tuple[int, int]], ...] = (
     (96, (1, 1)),
 )
 STEM_CHANNELS = 16
-
-
-def rounded(channels: float) -> int:
-    """Channels to a multiple of 4, what the kernels read at a time."""
-    return max(4, int(channels + 2) // 4 * 4)
 
 
 def _conv_bn_relu(

@@ -11,8 +11,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from tinyml.architecture.network import rounded
 from tinyml.errors import ProjectError
-from tinyml.models.ds_cnn import rounded
 from tinyml.models.searched import convolution
 
 STEM_CHANNELS = 16

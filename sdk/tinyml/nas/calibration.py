@@ -6,7 +6,7 @@ The counts are stored with the search; from then on they, and not the clock, dec
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,16 +18,19 @@ from tinyml.errors import ProjectError
 from tinyml.models import build_architecture
 from tinyml.nas.budget import Budget
 from tinyml.nas.costing import Costs
+from tinyml.nas.recalibrate import BATCH_SIZE, BATCHES
 from tinyml.nas.record import Counts
 from tinyml.nas.space import SearchSpace, architecture, extreme, sample
 from tinyml.train.loop import reproducible
 
 BATCH = 128
+"""Windows of a step that is timed: those of fine-tuning. A supernet's batch is half as large, so that its steps leave
+time for what they do not show: examples that are drawn and augmented, four backward passes, checkpoints."""
 _PROBES = 40
-_CALIBRATION_WINDOWS = 20 * 64  # what batch norms are recalibrated on before every evaluation
 _SHARES = {"spaces": 0.1, "supernet": 0.5, "evolution": 0.15, "finalists": 0.15}
-FINALISTS = 6
 """Of the budget; the rest is left for examples, building and the report."""
+FINALISTS = 6
+"""Candidates that are trained on by themselves."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,7 @@ def measure(
     middle, largest = networks[len(networks) // 2], networks[-1]
     with reproducible(1):
         step, top = _step_seconds(middle), _step_seconds(largest)
-        windows = _CALIBRATION_WINDOWS + fitness_windows
+        windows = BATCHES * BATCH_SIZE + fitness_windows
         evaluation = _forward_seconds(middle) * windows / BATCH
     return Speeds(network_s, 1.5 * top + 2.5 * step, top, evaluation)
 
@@ -114,7 +117,7 @@ def _noise(arch: Architecture) -> torch.Tensor:
     return torch.randn(BATCH, channels, height, width).contiguous(memory_format=torch.channels_last)
 
 
-def _seconds(work: object) -> float:
+def _seconds(work: Callable[[], object]) -> float:
     """The faster of three runs after one to warm up."""
     work()
     times = []

@@ -34,6 +34,7 @@ class Evaluator:
 
     `fitness` must not depend on the worker; it is pickled for every candidate, so it should hold paths rather than
     data. `workers`: None for one per core (of the cluster). "inline" has no workers, so nothing that could die.
+    `at_once` is how many candidates are evaluated at a time.
     `ray_address`: as for `ray.init`; None takes the cluster of RAY_ADDRESS, or starts one on this machine.
     """
 
@@ -48,7 +49,7 @@ class Evaluator:
         self._open = ExitStack()
         self._cluster_backend: Callable[[], ParallelBackendBase] | None = None
         self._actors: joblib.Parallel | None = None
-        self._at_once = workers or joblib.cpu_count()
+        self.at_once = 1 if backend == "inline" else workers or joblib.cpu_count()
 
     def __enter__(self) -> Evaluator:
         if self.backend == "ray":
@@ -56,7 +57,7 @@ class Evaluator:
                 from tinyml.nas.ray_cluster import KeepingRayBackend, connected
             except ModuleNotFoundError as error:
                 raise missing_extra("ray", "ray") from error
-            self._at_once = self._open.enter_context(connected(self._ray_address, self._workers))
+            self.at_once = self._open.enter_context(connected(self._ray_address, self._workers))
             self._cluster_backend = KeepingRayBackend
         else:
             self._end_processes()
@@ -81,7 +82,7 @@ class Evaluator:
                 self.progress("evaluating", len(found), len(genomes))
             return list(found.values())
         for _ in range(TOGETHER):
-            self._attempt(genomes, _missing(found, genomes), found, self._at_once)
+            self._attempt(genomes, _missing(found, genomes), found, self.at_once)
         for index in _missing(found, genomes):
             for _ in range(ALONE):
                 self._attempt(genomes, _missing(found, genomes[: index + 1])[:1], found, 1)
@@ -116,7 +117,7 @@ class Evaluator:
 
         joblib runs a single worker within this process, where a death would be ours: so there are two, one idle.
         """
-        settings = {"n_jobs": max(2, self._at_once), "return_as": "generator_unordered", "batch_size": 1}
+        settings = {"n_jobs": max(2, self.at_once), "return_as": "generator_unordered", "batch_size": 1}
         if self._cluster_backend is None:
             return joblib.Parallel(backend="loky", **settings)
         if self._actors is None:
@@ -134,15 +135,6 @@ class Evaluator:
         if self._actors is not None:
             self._actors.__exit__(None, None, None)
             self._actors = None
-
-
-def evaluate_all(
-    fitness: Fitness, genomes: Sequence[Genome], *, backend: str = "processes", workers: int | None = None,
-    ray_address: str | None = None, progress: Progress = no_progress,
-) -> list[float]:  # fmt: skip
-    """`Evaluator` for a single list."""
-    with Evaluator(fitness, backend=backend, workers=workers, ray_address=ray_address, progress=progress) as evaluate:
-        return evaluate(genomes)
 
 
 def _missing(found: dict[int, float], genomes: Sequence[Genome]) -> list[int]:

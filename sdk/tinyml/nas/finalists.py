@@ -7,19 +7,16 @@ candidates, which differ by little, that bias is larger than what they differ by
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import torch
 
 from tinyml.data.feature_set import FeatureSet
 from tinyml.nas.fitness import Fitness
 from tinyml.nas.record import Evaluated
 from tinyml.nas.space import Genome
-from tinyml.storage import writing
 from tinyml.train import TrainConfig, fit
+from tinyml.train.checkpoint import write_tensors
 
 LEARNING_RATE = 4e-3
 """Of the peak: less than from scratch, for the weights are good already."""
@@ -45,10 +42,7 @@ class FineTuned:
         train, judged = (FeatureSet.load(paths[genome.geometry]) for paths in (self.train, self.fitness.examples))
         config = TrainConfig(steps=self.steps, learning_rate=LEARNING_RATE, seed=self.seed)
         result = fit(module, train, judged, config, input_quant=self.fitness.input_quant)
-        buffer = io.BytesIO()
-        torch.save(result.weights, buffer)
-        with writing(self.weights_path(genome)) as temporary:
-            temporary.write_bytes(buffer.getbuffer())
+        write_tensors(result.weights, self.weights_path(genome))
         return result.val_accuracy
 
     def weights_path(self, genome: Genome) -> Path:

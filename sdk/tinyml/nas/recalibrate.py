@@ -35,10 +35,15 @@ def recalibrate(module: nn.Module, batches: Iterable[torch.Tensor]) -> nn.Module
     return module.eval()
 
 
+def spread(examples: int) -> np.ndarray:
+    """Indices of up to 20 x 64 examples, evenly spread over that many."""
+    count = min(BATCHES * BATCH_SIZE, examples)
+    return np.arange(count) * examples // max(1, count)
+
+
 def calibration_batches(x: np.ndarray, input_quant: QuantParams) -> list[torch.Tensor]:
     """Up to 20 batches of 64 of the examples, spread evenly over them."""
-    count = min(BATCHES * BATCH_SIZE, len(x))
-    chosen = np.arange(count) * len(x) // count
+    chosen = spread(len(x))
     mixed = np.random.default_rng(0).permutation(chosen)  # examples often lie sorted by class
-    parts = np.array_split(mixed, max(1, round(count / BATCH_SIZE)))
+    parts = np.array_split(mixed, max(1, round(len(chosen) / BATCH_SIZE)))
     return [dequantize(x[part], input_quant).contiguous(memory_format=torch.channels_last) for part in parts]

@@ -17,8 +17,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
-
 from tinyml.architecture import Geometry
 from tinyml.board import Isa
 from tinyml.data import FeatureSet
@@ -32,7 +30,7 @@ from tinyml.nas.finalists import FineTuned, finalists
 from tinyml.nas.fitness import Fitness
 from tinyml.nas.pareto import front, points_of
 from tinyml.nas.random_search import random_search
-from tinyml.nas.recalibrate import BATCH_SIZE, BATCHES
+from tinyml.nas.recalibrate import spread
 from tinyml.nas.record import Counts, Evaluated, SearchRecord
 from tinyml.nas.search_state import SearchState, state_key
 from tinyml.nas.space import SearchSpace, Space
@@ -65,7 +63,6 @@ class SearchTask:
     workers: int | None = None
     ray_address: str | None = None
     kept_spaces: int = 4
-    restart: bool = False
     watts: float = CPU_WATTS
     supernet: SupernetConfig = field(default_factory=SupernetConfig)
 
@@ -76,10 +73,8 @@ def search(
     """Run what is not done yet; returns the record, which also lies in `task.work`.
 
     Raises: OverBudgetError when no network of the space meets the budgets, ProjectError for damaged files of an
-    earlier run (`restart` starts over) or a full disk.
+    earlier run (whoever starts over removes `task.work`) or a full disk.
     """
-    if task.restart:
-        shutil.rmtree(task.work, ignore_errors=True)
     return _Run(task, progress, announce).whole()
 
 
@@ -148,7 +143,7 @@ class _Run:
 
     def _keep_examples(self, geometry: int, train: FeatureSet, fitness: FeatureSet) -> None:
         train.save(self.fine_tuned.train[geometry])
-        spread(train, BATCHES * BATCH_SIZE).save(self.fitness.calibration[geometry])
+        calibration_part(train).save(self.fitness.calibration[geometry])
         fitness.save(self.fitness.examples[geometry])
 
     @property
@@ -169,12 +164,12 @@ class _Run:
         with Evaluator(self.fitness, backend=task.backend, workers=task.workers, ray_address=task.ray_address) as rate:
             with self._stage("evolution", f"{counts.evaluations} candidates"):
                 found = evolve(task.space, self.costs.cost, task.budgets, rate, evaluations=counts.evaluations,
-                               state=task.work / "evolution.json", **options)  # fmt: skip
+                               state=task.work / "evolution.json", batch=2 * rate.at_once, **options)  # fmt: skip
             if counts.random_evaluations:
                 with self._stage("random", f"{counts.random_evaluations} candidates, to compare with"):
                     drawn = random_search(task.space, self.costs.cost, task.budgets, rate,
                                           evaluations=counts.random_evaluations, state=task.work / "random.json",
-                                          **options)  # fmt: skip
+                                          batch=2 * rate.at_once, **options)  # fmt: skip
                     self.record = replace(self.record, random=drawn)
         self._save(evaluations=found, pareto=front(points_of(found)))
 
@@ -195,8 +190,8 @@ class _Run:
                               ray_address=task.ray_address)  # fmt: skip
         detail = f"{len(tried)} candidates, {counts.finalist_steps} steps each"
         with self._stage("finalists", detail), evaluator as rate:
-            kept.evaluate([(e.genome, e.cost) for e in tried], 0, rate, batch=2, total=len(tried),
-                          progress=self.progress, what="finalists")  # fmt: skip
+            kept.evaluate([(e.genome, e.cost) for e in tried], 0, rate, batch=rate.at_once,
+                          total=len(tried), progress=self.progress, what="finalists")  # fmt: skip
         trained = tuple(kept.evaluated)
         genome = trained[best(trained)].genome
         with writing(task.work / CHOSEN) as temporary:
@@ -211,10 +206,9 @@ class _Run:
         return digest.hexdigest()
 
 
-def spread(examples: FeatureSet, count: int) -> FeatureSet:
-    """At most `count` of the examples, evenly spread over them: enough to recalibrate batch norms on."""
-    count = min(count, len(examples))
-    chosen = np.arange(count) * len(examples) // max(1, count)
+def calibration_part(examples: FeatureSet) -> FeatureSet:
+    """What batch norms are recalibrated on."""
+    chosen = spread(len(examples))
     return FeatureSet(examples.x[chosen], examples.y[chosen], examples.clip[chosen], examples.labels)
 
 

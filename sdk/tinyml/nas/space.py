@@ -15,12 +15,9 @@ from itertools import product
 import numpy as np
 
 from tinyml.architecture import Architecture, Block, Geometry, Stem
-from tinyml.architecture.network import Pair
+from tinyml.architecture.network import Pair, rounded
 
 INVERTED_RESIDUAL, SEPARABLE = "inverted_residual", "separable"
-CHANNEL_STEP = 4
-"""Channels are multiples of what the kernels read at a time."""
-
 Space = tuple[int, int]
 """Indices of a geometry and a width of a `SearchSpace`."""
 
@@ -89,11 +86,6 @@ class Genome:
     @property
     def space(self) -> Space:
         return self.geometry, self.width
-
-
-def rounded(channels: float) -> int:
-    """Channels to the nearest multiple of `CHANNEL_STEP`, at least one of them."""
-    return max(CHANNEL_STEP, int(channels + CHANNEL_STEP / 2) // CHANNEL_STEP * CHANNEL_STEP)
 
 
 def stage_channels(space: SearchSpace, genome: Genome, stage: int) -> int:

@@ -25,22 +25,19 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import tomlkit
 from pydantic import BeforeValidator, ConfigDict, Field, StrictBool
 from pydantic.dataclasses import dataclass
 
-from tinyml.architecture.file import GeometryTable, HeadTable, geometry_keys, inline, lines, number, plain
+from tinyml.architecture.file import GeometryTable, HeadTable, number
 from tinyml.architecture.network import Geometry
 from tinyml.errors import ProjectError
 from tinyml.features import LogMelSpec
 from tinyml.nas.space import INVERTED_RESIDUAL, SEPARABLE, SearchSpace, StageSpec, StemSpec
 from tinyml.nas.space_checks import contradictions
 from tinyml.resources import PACKAGE_DIR
-from tinyml.storage import write_text
 from tinyml.toml_file import read_table, validated
 
 WHAT, REFERENCE = "search space", "docs/search-space.md describes every key"
@@ -188,24 +185,3 @@ def _front_end_problems(
             yield (geometry, f"{inferences_per_second} inferences a second are not a whole number of "
                    f"{geometry.hop_ms:g} ms hops", "change `detect.inferences_per_second` or take that hop out of the "
                    "space")  # fmt: skip
-
-
-def write_space(space: SearchSpace, path: Path) -> None:
-    """Write a file that `read_space` reads back as the same. Raises: ProjectError."""
-    document = tomlkit.document()
-    document["schema"] = 1
-    document["name"], document["family"] = space.name, space.family
-    document["widths"] = plain(space.widths)
-    document["geometries"] = lines([geometry_keys(geometry) for geometry in space.geometries])
-    stem = asdict(space.stem)
-    document["stem"] = inline(stem if space.stem.collapse else {k: v for k, v in stem.items() if k != "collapse"})
-    if space.head_channels:
-        document["head"] = inline({"channels": space.head_channels})
-    stages = tomlkit.aot()
-    for stage in space.stages:
-        table = tomlkit.table()
-        for key, value in asdict(stage).items():
-            table[key] = plain(value)
-        stages.append(table)
-    document["stages"] = stages
-    write_text(path, tomlkit.dumps(document))

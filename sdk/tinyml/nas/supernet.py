@@ -14,10 +14,10 @@ from torch import nn
 from torch.nn import functional
 
 from tinyml.architecture import Architecture, Block, Geometry
-from tinyml.architecture.network import Pair, half
+from tinyml.architecture.network import Pair, half, rounded
 from tinyml.models.elastic import ElasticConv, ElasticLinear, ElasticNorm, copy_conv, copy_linear, copy_norm
 from tinyml.models.searched import SearchedBlock, SearchedNet, build_architecture
-from tinyml.nas.space import SEPARABLE, Genome, SearchSpace, Space, StageSpec, architecture, extreme, rounded
+from tinyml.nas.space import SEPARABLE, Genome, SearchSpace, Space, StageSpec, architecture, extreme
 
 
 class ElasticBlock(nn.Module):

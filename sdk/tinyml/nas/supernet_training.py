@@ -8,7 +8,6 @@ Sources: Cai et al., "Once-for-all", 2020; Yu et al., "BigNAS", 2020.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,9 +24,8 @@ from tinyml.nas.launch import average_gradients, fabric_for, launch
 from tinyml.nas.record import Counts
 from tinyml.nas.space import Genome, SearchSpace, Space, extreme, sample
 from tinyml.nas.supernet import Supernet
-from tinyml.storage import writing
 from tinyml.train.augment import Augment, AugmentConfig
-from tinyml.train.checkpoint import Checkpoints
+from tinyml.train.checkpoint import Checkpoints, write_tensors
 from tinyml.train.config import TrainConfig
 from tinyml.train.image_augment import ImageAugmentConfig
 from tinyml.train.loop import Batches, check_examples, descend, parameter_groups, reproducible, run_key
@@ -161,7 +159,7 @@ def _train(fabric: Fabric, task: _Task, progress: Progress) -> list[float]:
                 checkpoints = _SharedCheckpoints(task.folder / name, key, writes=fabric.is_global_zero)
                 losses += _Phase(fabric, task, supernet, phase, options).run(checkpoints, progress, what)
         if fabric.is_global_zero:
-            _save(supernet, task.folder / WEIGHTS)
+            write_tensors({name: value.cpu() for name, value in supernet.state_dict().items()}, task.folder / WEIGHTS)
         fabric.barrier()
     return losses
 
@@ -225,10 +223,3 @@ class _Phase:
         drawn = [sample(space, rng, spaces) for _ in range(self.task.config.subnets)]
         return (extreme(space, largest=True, geometry=geometry, width=widest),
                 [extreme(space, largest=False, geometry=geometry, width=narrowest), *drawn])  # fmt: skip
-
-
-def _save(supernet: Supernet, path: Path) -> None:
-    buffer = io.BytesIO()
-    torch.save({name: value.cpu() for name, value in supernet.state_dict().items()}, buffer)
-    with writing(path) as temporary:
-        temporary.write_bytes(buffer.getbuffer())

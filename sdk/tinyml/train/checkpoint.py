@@ -16,6 +16,14 @@ from tinyml.storage import writing
 _FORMAT = 1
 
 
+def write_tensors(value: Any, path: Path) -> None:
+    """Write what `torch.load(path, weights_only=True)` reads, whole or not at all. Raises: ProjectError."""
+    buffer = io.BytesIO()  # torch's own file writer reports a full disk as a RuntimeError
+    torch.save(value, buffer)
+    with writing(path) as temporary:
+        temporary.write_bytes(buffer.getbuffer())
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """The state after `step` steps: tensors of the module, the optimizer and the loop's own."""

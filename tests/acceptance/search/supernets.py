@@ -7,8 +7,7 @@ from typing import Any
 
 from tests.acceptance.search.setting import CLASSES, COUNTS, WORK, bars, searched, space
 from tinyml.nas.fitness import Fitness
-from tinyml.nas.recalibrate import BATCH_SIZE, BATCHES
-from tinyml.nas.search import spread
+from tinyml.nas.search import calibration_part
 from tinyml.nas.supernet_training import WEIGHTS, train_supernet
 
 
@@ -17,7 +16,7 @@ def train(seed: int) -> dict[str, Any]:
     train, judge = {}, fitness(seed)
     for index, geometry in enumerate(space().geometries):
         train[index] = searched(geometry).examples("train")
-        spread(train[index], BATCHES * BATCH_SIZE).save(judge.calibration[index])
+        calibration_part(train[index]).save(judge.calibration[index])
         searched(geometry).examples("val").save(judge.examples[index])
     started = time.monotonic()
     losses = train_supernet(
