@@ -298,6 +298,15 @@ def test_what_becomes_of_the_network_is_added_to_the_record(folder: Path, found:
     assert finish(project, outcome) == record == SearchRecord.load(outcome.searched.finished_file)
 
 
+def test_a_board_without_firmware_gets_estimates(folder: Path, found: FoundAtOnce) -> None:
+    project = Project.load(folder).override(board={"name": "stm32f412"}, train={"steps": 2}, quant={"qat_steps": 1})
+    outcome = project.search()
+    final = finish(project, outcome).final
+    assert final.measured_cycles is None
+    assert final.arena_bytes == outcome.chosen.cost.arena_bytes
+    assert final.flash_bytes == pytest.approx(outcome.chosen.cost.flash_bytes, abs=250)  # the softmax's table
+
+
 def test_hand_made_networks_are_scaled_to_a_cost() -> None:
     isa, quant = load_board("nrf52840").isa, QuantParams((0.5,), 0)
     limit = NetworkCost(0, 1_000_000, 8_000, 0, 0)

@@ -51,9 +51,11 @@ def whole(folder: Path) -> Path:
 
 
 def search(folder: Path) -> subprocess.Popen[bytes]:
-    """The command, in a process group of its own, as a terminal would start it."""
+    """The command, in a process group of its own, as a terminal would start it: shells start what runs in the
+    background with Ctrl-C ignored, and these tests may run there."""
     return subprocess.Popen([sys.executable, "-m", "tinyml.cli.main", "search", "--json"], cwd=folder,
-                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)  # fmt: skip
+                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+                            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # fmt: skip
 
 
 def finished(folder: Path) -> Iterator[object]:
