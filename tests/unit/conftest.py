@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,3 +35,14 @@ def blobs(count: int, *, seed: int, classes: int = 4, frames: int = 49, bins: in
 def feature_blobs() -> Callable[..., Features]:
     """A small feature set that a network can learn: `feature_blobs(count, seed=..., classes=4)`."""
     return blobs
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Threads of small layers wait for each other longer than they compute, the more so on a busy machine."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

@@ -17,15 +17,7 @@ from tinyml.nas.supernet import Supernet
 from tinyml.quant.quantize import QuantConfig, quantize
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Threads of small layers wait for each other longer than they compute, the more so on a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
+pytestmark = pytest.mark.usefixtures("one_thread")
 BY_NAME = pytest.mark.parametrize("space", ALL, ids=lambda space: space.name)
 
 

@@ -22,15 +22,7 @@ from tinyml.train.augment import AugmentConfig, augment
 from tinyml.train.image_augment import ImageAugmentConfig
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Threads of small layers wait for each other longer than they compute, the more so on a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
+pytestmark = pytest.mark.usefixtures("one_thread")
 CONFIG = SupernetConfig(batch_size=16, subnets=1, accelerator="cpu")
 
 

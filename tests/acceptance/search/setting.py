@@ -123,11 +123,7 @@ def minutes(name: str) -> float:
 
 
 def keep(name: str, found: Any) -> None:
-    write_text(result_path(name), json.dumps(found, indent=1, default=_plain))
-
-
-def _plain(value: Any) -> Any:
-    return asdict(value)
+    write_text(result_path(name), json.dumps(found, indent=1, default=asdict))
 
 
 def say(text: str) -> None:
