@@ -16,7 +16,6 @@ from tinyml.nas.space import Genome, SearchSpace, architecture, extreme, sample
 from tinyml.nas.supernet import Supernet
 from tinyml.quant.quantize import QuantConfig, quantize
 
-
 pytestmark = pytest.mark.usefixtures("one_thread")
 BY_NAME = pytest.mark.parametrize("space", ALL, ids=lambda space: space.name)
 

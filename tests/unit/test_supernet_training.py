@@ -21,7 +21,6 @@ from tinyml.nas.supernet_training import SupernetConfig, load_supernet, train_su
 from tinyml.train.augment import AugmentConfig, augment
 from tinyml.train.image_augment import ImageAugmentConfig
 
-
 pytestmark = pytest.mark.usefixtures("one_thread")
 CONFIG = SupernetConfig(batch_size=16, subnets=1, accelerator="cpu")
 
