@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import TypeAdapter
+from tests.terminal import started
 
 from tinyml.nas.record import Counts, SearchRecord
 from tinyml.pipeline import Project
@@ -51,11 +52,9 @@ def whole(folder: Path) -> Path:
 
 
 def search(folder: Path) -> subprocess.Popen[bytes]:
-    """The command, in a process group of its own, as a terminal would start it: shells start what runs in the
-    background with Ctrl-C ignored, and these tests may run there."""
-    return subprocess.Popen([sys.executable, "-m", "tinyml.cli.main", "search", "--json"], cwd=folder,
-                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-                            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # fmt: skip
+    """The command, in a process group of its own."""
+    return started([sys.executable, "-m", "tinyml.cli.main", "search", "--json"], cwd=folder,
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
 
 
 def finished(folder: Path) -> Iterator[object]:

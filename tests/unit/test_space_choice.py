@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from joblib.externals.loky import get_reusable_executor
+from tests.terminal import started
 
 from tinyml.architecture import Geometry
 from tinyml.board import load_board
@@ -165,8 +166,8 @@ except KeyboardInterrupt:
 
 def test_ctrl_c_is_no_dead_process(tmp_path: Path) -> None:
     """The terminal sends SIGINT to workers, too, which end by it."""
-    run = subprocess.Popen([sys.executable, "-c", _INTERRUPTED, str(tmp_path)], start_new_session=True, text=True,
-                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=Path(__file__).parents[2])  # fmt: skip
+    run = started([sys.executable, "-c", _INTERRUPTED, str(tmp_path)], text=True, stdout=subprocess.PIPE,
+                  stderr=subprocess.PIPE, cwd=Path(__file__).parents[2])  # fmt: skip
     try:
         for line in run.stdout:
             if line == "9\n":
@@ -176,6 +177,7 @@ def test_ctrl_c_is_no_dead_process(tmp_path: Path) -> None:
     finally:
         if run.poll() is None:
             os.killpg(run.pid, signal.SIGKILL)
+            run.communicate()
     assert out.splitlines()[-1] == "interrupted"
     assert len(list(tmp_path.glob("[!.]*.npz"))) >= 9
 
