@@ -65,6 +65,7 @@ def finished(folder: Path) -> Iterator[object]:
     yield (out / "chosen.pt").read_bytes()
 
 
+@pytest.mark.timeout(3000)
 @pytest.mark.parametrize(("sign", "every_s"), [(signal.SIGKILL, 7.0), (signal.SIGINT, 9.0)])
 def test_a_search_that_is_stopped_ends_as_one_that_was_not(
     sign: signal.Signals, every_s: float, folder: Path, whole: Path
