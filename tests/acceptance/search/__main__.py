@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
-from tests.acceptance.search import baselines, boards, finals, ranking, searches, supernets
+from tests.acceptance.search import baselines, boards, finals, ranking, searches, spaces, supernets
 from tests.acceptance.search.setting import CLIPS, SEEDS, SPEAKERS, bars, keep, result_path, say
 
 
@@ -31,7 +31,7 @@ class Step:
 STEPS = (
     Step("boards", boards.spaces),
     Step("baselines", baselines.choose),
-    Step("spaces", searches.spaces),
+    Step("spaces", spaces.compare),
     *(Step(f"supernet-{seed}", partial(supernets.train, seed)) for seed in SEEDS),
     *(Step(f"search-{seed}", partial(searches.compare, seed)) for seed in SEEDS),
     *(Step(f"ablation-{seed}", partial(searches.ablation, seed)) for seed in SEEDS),

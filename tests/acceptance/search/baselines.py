@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from statistics import mean
 from typing import Any
 
 import torch
+from joblib import Parallel, delayed
 from torch import nn
 
-from tests.acceptance.search.setting import CLASSES, TIGHT_SHARE, costs, searched
+from tests.acceptance.search.setting import CLASSES, SEEDS, TIGHT_SHARE, WORK, costs, kept, searched
 from tests.acceptance.search.training import accuracy, train_float
 from tinyml.architecture import Geometry
 from tinyml.compiler.cost import NetworkCost
@@ -65,12 +67,17 @@ def choose() -> dict[str, Any]:
     """For each limit the candidates, their accuracy on the fitness windows, and the best of each kind."""
     found: dict[str, Any] = {}
     for name, limit in limits().items():
-        rows = []
-        for network, cost in candidates(limit):
-            model = train_float(network.build, searched(GEOMETRY), seed=0)
-            rows.append({"network": asdict(network), "cost": asdict(cost),
-                         "accuracy": accuracy(model, searched(GEOMETRY))})  # fmt: skip
+        able = list(candidates(limit))
+        own = iter(Parallel(2)(delayed(alone)(network, seed) for network, _ in able for seed in SEEDS))
+        rows = [{"network": asdict(network), "cost": asdict(cost), "accuracy": mean(next(own) for _ in SEEDS)}
+                for network, cost in able]  # fmt: skip
         best = {arch: max((r for r in rows if r["network"]["arch"] == arch), key=lambda r: r["accuracy"], default=None)
                 for arch in MAKERS}  # fmt: skip
         found[name] = {"limit": asdict(limit), "candidates": rows, "best": best}
     return found
+
+
+def alone(network: HandMade, seed: int) -> float:
+    """Accuracy on the fitness windows."""
+    path = WORK / "hand-made" / f"{network.arch}-{network.width_mult:g}-{network.depth}-{seed}.json"
+    return kept(path, lambda: accuracy(train_float(network.build, searched(GEOMETRY), seed), searched(GEOMETRY)))

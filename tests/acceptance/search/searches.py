@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -19,12 +20,14 @@ from tests.acceptance.search.setting import (
     bars,
     budgets,
     costs,
+    kept,
     result,
     searched,
     space,
 )
 from tests.acceptance.search.supernets import fitness
 from tests.acceptance.search.training import accuracy, train_float
+from tinyml.architecture import Architecture
 from tinyml.artifacts import files_digest
 from tinyml.models import build_architecture
 from tinyml.nas.evaluation import Evaluator
@@ -34,11 +37,9 @@ from tinyml.nas.random_search import random_search
 from tinyml.nas.record import Evaluated
 from tinyml.nas.search import best
 from tinyml.nas.space import Genome, Space, architecture
-from tinyml.nas.space_choice import choose, cost_spaces, fitting
 
 REFERENCE_ACCURACY = 0.5
 """The reference point of hypervolumes, with the budget's cycles: what is worse than either counts for nothing."""
-SAMPLES = 1000
 Search = Callable[..., tuple[Evaluated, ...]]
 _EVALUATED = TypeAdapter(tuple[Evaluated, ...])
 
@@ -68,16 +69,6 @@ def volume(candidates: Sequence[Evaluated]) -> float:
     return area / ((1 - REFERENCE_ACCURACY) * limit)
 
 
-def spaces() -> dict[str, Any]:
-    """Stage 1 on the limit of the comparison: all spaces by the MACs of their networks that fit."""
-    limit = budgets(limits()["full"])
-    table = cost_spaces(costs(), SAMPLES, seed=0, budgets=[limit], folder=WORK / "spaces", progress=bars())
-    results = fitting(table, limit)
-    rows = [{"title": space().title(r.space), "space": r.space, "fitting": r.fitting, "mean_macs": r.mean_macs}
-            for r in results]  # fmt: skip
-    return {"spaces": rows, "chosen": choose(results, 1)[0]}
-
-
 def ablation(seed: int) -> dict[str, Any]:
     """The best network of each arm, by the supernet and trained by itself. The random space is one of those in which
     something fits, drawn by the seed."""
@@ -97,10 +88,18 @@ def ablation(seed: int) -> dict[str, Any]:
 
 
 def alone(genome: Genome, seed: int) -> float:
-    """Accuracy on the fitness windows of a network trained from scratch."""
+    """Accuracy on the fitness windows of a network trained from scratch; kept, so that it is trained once."""
     arch = architecture(space(), genome, CLASSES)
-    chosen = searched(arch.geometry)
-    return accuracy(train_float(lambda: build_architecture(arch, seed=seed), chosen, seed), chosen)
+
+    def train() -> float:
+        chosen = searched(arch.geometry)
+        return accuracy(train_float(lambda: build_architecture(arch, seed=seed), chosen, seed), chosen)
+
+    return kept(WORK / "alone" / f"{digest(arch)}-{seed}.json", train)
+
+
+def digest(arch: Architecture) -> str:
+    return hashlib.sha256(repr(arch).encode()).hexdigest()[:16]
 
 
 def archive(name: str, seed: int) -> tuple[Evaluated, ...]:

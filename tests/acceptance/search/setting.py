@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from argparse import Namespace
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -41,8 +42,11 @@ TEST_SPEAKER, FITNESS_SPEAKER = "george", "lucas"
 SEEDS = (0, 1, 2)
 CLASSES = 2 + len(DIGITS)
 TRAIN_STEPS, QAT_STEPS = 1200, 150
+LONG = 3
+"""How many times as long hand-made networks are trained in a second run: searched ones start from a supernet, whose
+training is training too."""
 EVALUATIONS, POPULATION = 300, 20
-COUNTS = Counts(samples_per_space=1000, largest_steps=1000, supernet_steps=5000, population=POPULATION,
+COUNTS = Counts(samples_per_space=1000, largest_steps=700, supernet_steps=3500, population=POPULATION,
                 evaluations=EVALUATIONS, random_evaluations=EVALUATIONS)  # fmt: skip
 TIGHT_SHARE = 0.6
 """The second cost at which networks are compared: 40 % fewer cycles and bytes than the template's own network needs."""
@@ -106,6 +110,13 @@ def spoken(chosen: Project) -> FeatureSet:
 def budgets(limit: NetworkCost) -> tuple[Budget, ...]:
     """As many cycles and bytes of arena as `limit` has, whatever the geometry; a quarter of a megabyte of flash."""
     return (Budget(limit.arena_bytes, 262_144, limit.cycles),) * len(space().geometries)
+
+
+def kept(path: Path, make: Callable[[], Any]) -> Any:
+    """What `make` gives, JSON-able; made once, so that what was killed loses little."""
+    if not path.is_file():
+        write_text(path, json.dumps(make()))
+    return json.loads(path.read_text())
 
 
 def result_path(name: str) -> Path:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from pydantic import TypeAdapter
 
 from tests.acceptance.search.intervals import Interval, bootstrap
-from tests.acceptance.search.setting import SEEDS, SPEAKERS
+from tests.acceptance.search.setting import LONG, SEEDS, SPEAKERS
 from tinyml.compiler.cost import NetworkCost
 from tinyml.nas.space import Genome, SearchSpace
 from tinyml.report.search_facts import described
@@ -59,12 +60,21 @@ def difference(a: Standing, b: Standing) -> Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The searched network beside the hand-made one that is best over all runs, and all that were compared."""
+    """The searched network, as a search delivers it and from scratch, beside the hand-made one that is best over all
+    runs, and all that were compared."""
 
     searched: Standing
+    scratch: Standing
     rival: Standing
     all: tuple[Standing, ...]
-    difference: Difference
+
+    @cached_property
+    def difference(self) -> Difference:
+        return difference(self.searched, self.rival)
+
+    @cached_property
+    def from_scratch(self) -> Difference:
+        return difference(self.scratch, self.rival)
 
     @property
     def fewer(self) -> tuple[float, float]:
@@ -77,9 +87,9 @@ class Comparison:
         return min(self.fewer) >= 0.4
 
 
-def compared(searched: Standing, others: Sequence[Standing]) -> Comparison:
+def compared(searched: Standing, scratch: Standing, others: Sequence[Standing]) -> Comparison:
     rival = max(others, key=lambda s: s.int8_accuracy)
-    return Comparison(searched, rival, (searched, *others), difference(searched, rival))
+    return Comparison(searched, scratch, rival, (searched, scratch, *others))
 
 
 def hand_made(network: dict[str, Any]) -> str:
@@ -89,10 +99,14 @@ def hand_made(network: dict[str, Any]) -> str:
 def standings(
     found: Mapping[str, Any], limit: str, space: SearchSpace, speakers: tuple[str, ...]
 ) -> list[Standing]:
-    """The searched network, then the hand-made ones, over the rotations that have run."""
+    """The searched network as delivered and from scratch, then the hand-made ones, over the rotations that have run."""
     pick, made = found["pick"][limit], found["baselines"][limit]["best"]
-    names = {"searched": (described(space, _GENOME.validate_python(pick["genome"])), pick["cost"])}
-    names |= {kind: (hand_made(row["network"]), row["cost"]) for kind, row in made.items() if row}
+    what = described(space, _GENOME.validate_python(pick["genome"]))
+    names = {"searched": (f"searched: {what}", pick["cost"]), "scratch": ("the same, from scratch", pick["cost"])}
+    for kind, row in made.items():
+        if row:
+            names[kind] = hand_made(row["network"]), row["cost"]
+            names[f"{kind}-long"] = f"the same, {LONG} times as long", row["cost"]
     rows = []
     for kind, (what, cost) in names.items():
         runs = {s: [found[f"rotation-{s}"][f"{limit}/{kind}/{seed}"] for seed in SEEDS] for s in speakers}
@@ -123,5 +137,5 @@ def compare(found: Mapping[str, Any], space: SearchSpace) -> Finals | None:
     if not speakers or not {"pick", "baselines"} <= found.keys():
         return None
     full, tight = (standings(found, limit, space, speakers) for limit in ("full", "tight"))
-    return Finals(speakers, {"full": compared(full[0], full[1:]), "tight": compared(tight[0], tight[1:])},
-                  compared(tight[0], full[1:]))  # fmt: skip
+    return Finals(speakers, {"full": compared(*full[:2], full[2:]), "tight": compared(*tight[:2], tight[2:])},
+                  compared(*tight[:2], full[2:]))  # fmt: skip

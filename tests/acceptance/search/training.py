@@ -25,12 +25,14 @@ class Judged:
     correct: list[bool]
 
 
-def train_float(build: Callable[[], nn.Module], project: Project, seed: int) -> nn.Module:
+def train_float(
+    build: Callable[[], nn.Module], project: Project, seed: int, steps: int = TRAIN_STEPS
+) -> nn.Module:
     """A network trained on the training windows of `project`."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = build()
-    fit(model, project.examples("train"), project.examples("val"), TrainConfig(steps=TRAIN_STEPS, seed=seed),
+    fit(model, project.examples("train"), project.examples("val"), TrainConfig(steps=steps, seed=seed),
         input_quant=project.features.quant, progress=bars())  # fmt: skip
     return model.eval()
 
