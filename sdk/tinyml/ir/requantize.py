@@ -22,6 +22,7 @@ Rounding = Literal["high", "double", "single"]
 _HALVES = np.arange(256) + 0.5
 
 
+@lru_cache(maxsize=2**14)
 def quantize_multiplier(real: float, rounding: Rounding) -> tuple[int, int]:
     """Integer (multiplier, left shift) of a positive real scale.
 

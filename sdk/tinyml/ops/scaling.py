@@ -26,8 +26,9 @@ class Multipliers:
 def multipliers(x: TensorType, weights: TensorType, out: QuantParams, channels: int, rounding: Rounding) -> Multipliers:
     """Requantisation constants for `channels` outputs; the real scale is computed in float64 from float32 scales."""
     scales = weights.quant.scales if len(weights.quant.scales) > 1 else weights.quant.scales * channels
+    x_scale, out_scale = x.quant.scale, out.scale
     try:
-        pairs = [quantize_multiplier(x.quant.scale * s / out.scale, rounding) for s in scales]
+        pairs = [quantize_multiplier(x_scale * s / out_scale, rounding) for s in scales]
     except ValueError as error:
         raise GraphError(str(error), hint="the scales of input, weights and output do not belong together") from error
     return Multipliers(np.array([m for m, _ in pairs], np.int32), np.array([s for _, s in pairs], np.int32))

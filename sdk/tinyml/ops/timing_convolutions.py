@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 import numpy as np
 
@@ -152,16 +153,8 @@ def _patches(w: Window, first: np.ndarray, whole: np.ndarray, rows: np.ndarray) 
 def _planes(p: Planes, channels: int, by_rows: bool, clamped: bool) -> dict[str, float]:
     """What all planar depthwise kernels do: two channels expanded at a time, in bands of rows."""
     pairs, kept = up(channels, 2), max(0, p.kernel_rows - p.stride_rows)
-    calls, starts = (p.out_rows, range(p.out_rows)) if by_rows else (1, range(0, p.out_rows, p.band))
-    expanded = cleared = stretches = 0
-    for start in starts:
-        rows = 1 if by_rows else min(p.band, p.out_rows - start)
-        there = 0 if by_rows or start == 0 else kept
-        top = start * p.stride_rows - p.pad_rows + there
-        stop = top - there + (rows - 1) * p.stride_rows + p.kernel_rows
-        seen = max(0, min(stop, p.in_rows) - max(top, 0))
-        expanded, cleared, stretches = expanded + seen, cleared + stop - top - seen, stretches + (seen > 0)
-    bands = len(starts)
+    calls = p.out_rows if by_rows else 1
+    bands, expanded, cleared, stretches = _bands(p, kept, by_rows)
     columns = min(p.in_columns, p.pitch // 2 - p.pad_columns)
     moved = 0 if by_rows else (bands - 1) * kept * p.pitch // 4
     wipes = cleared * (not by_rows and p.out_rows > p.band)
@@ -173,6 +166,22 @@ def _planes(p: Planes, channels: int, by_rows: bool, clamped: bool) -> dict[str,
         "cells2": pairs * expanded * (columns % 4 // 2), "cells1": pairs * expanded * (columns % 2),
         "clamped": p.out_rows * p.out_columns * channels * clamped,
     }  # fmt: skip
+
+
+@lru_cache(maxsize=2**14)
+def _bands(p: Planes, kept: int, by_rows: bool) -> tuple[int, int, int, int]:
+    """Bands, and their rows that are expanded, rows that are cleared, and stretches of rows that are there. Searches
+    ask for the same planes again and again."""
+    starts = range(p.out_rows) if by_rows else range(0, p.out_rows, p.band)
+    expanded = cleared = stretches = 0
+    for start in starts:
+        rows = 1 if by_rows else min(p.band, p.out_rows - start)
+        there = 0 if by_rows or start == 0 else kept
+        top = start * p.stride_rows - p.pad_rows + there
+        stop = top - there + (rows - 1) * p.stride_rows + p.kernel_rows
+        seen = max(0, min(stop, p.in_rows) - max(top, 0))
+        expanded, cleared, stretches = expanded + seen, cleared + stop - top - seen, stretches + (seen > 0)
+    return len(starts), expanded, cleared, stretches
 
 
 def depthwise3x3(p: Planes, channels: int, variant: str, by_rows: bool, clamped: bool) -> Work:
