@@ -11,7 +11,7 @@ import torch
 from joblib import Parallel, delayed
 from torch import nn
 
-from tests.acceptance.search.setting import CLASSES, SEEDS, TIGHT_SHARE, WORK, costs, kept, searched
+from tests.acceptance.search.setting import CLASSES, SEEDS, TIGHT_SHARE, TRAIN_STEPS, costs, kept, searched
 from tests.acceptance.search.training import accuracy, train_float
 from tinyml.architecture import Geometry
 from tinyml.compiler.cost import NetworkCost
@@ -79,5 +79,5 @@ def choose() -> dict[str, Any]:
 
 def alone(network: HandMade, seed: int) -> float:
     """Accuracy on the fitness windows."""
-    path = WORK / "hand-made" / f"{network.arch}-{network.width_mult:g}-{network.depth}-{seed}.json"
-    return kept(path, lambda: accuracy(train_float(network.build, searched(GEOMETRY), seed), searched(GEOMETRY)))
+    return kept("hand-made", (network, TRAIN_STEPS, seed),
+                lambda: accuracy(train_float(network.build, searched(GEOMETRY), seed), searched(GEOMETRY)))  # fmt: skip

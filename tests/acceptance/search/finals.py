@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import partial
 from statistics import mean
 from typing import Any
 
@@ -14,13 +13,14 @@ from torch import nn
 
 from tests.acceptance.search import rotations
 from tests.acceptance.search.baselines import GEOMETRY, MAKERS, HandMade, limits
-from tests.acceptance.search.searches import archive, digest
+from tests.acceptance.search.searches import archive
 from tests.acceptance.search.setting import (
     CLASSES,
+    COUNTS,
     LONG,
+    QAT_STEPS,
     SEEDS,
     TRAIN_STEPS,
-    WORK,
     costs,
     kept,
     result,
@@ -32,6 +32,7 @@ from tests.acceptance.search.setting import (
 from tests.acceptance.search.supernets import fitness
 from tests.acceptance.search.training import Judged, accuracy, judged, train_float
 from tinyml.architecture import Architecture, Geometry
+from tinyml.artifacts import files_digest
 from tinyml.compiler.cost import NetworkCost
 from tinyml.models import build_architecture
 from tinyml.nas.hand_made import within
@@ -56,8 +57,8 @@ def pick() -> dict[str, Any]:
             jobs = [(genome, seed) for genome in short for seed in seeds]
             results = iter(Parallel(2)(delayed(inherited)(genome, seed) for genome, seed in jobs))
             own = {genome: [*own[genome], *(next(results) for _ in seeds)] for genome in short}
-        chosen = max(own, key=lambda g: mean(own[g]))
-        found[name] = {"genome": asdict(chosen), "cost": asdict(costs().cost(chosen)), "supernet": shared[chosen],
+        winner = max(own, key=lambda g: mean(own[g]))
+        found[name] = {"genome": asdict(winner), "cost": asdict(costs().cost(winner)), "supernet": shared[winner],
                        "shortlist": [{"genome": asdict(g), "supernet": shared[g], "trained": accuracies}
                                      for g, accuracies in own.items()]}  # fmt: skip
     return found
@@ -71,7 +72,7 @@ def inherited(genome: Genome, seed: int) -> float:
         own = searched(arch.geometry)
         return accuracy(train_float(lambda: fitness(seed).subnet(genome), own, seed), own)
 
-    return kept(WORK / "inherited" / f"{digest(arch)}-{seed}.json", train)
+    return kept("inherited", (arch, TRAIN_STEPS, seed, files_digest([fitness(seed).weights])), train)
 
 
 def judged_by_all(limit: NetworkCost) -> dict[Genome, float]:
@@ -85,15 +86,16 @@ def judged_by_all(limit: NetworkCost) -> dict[Genome, float]:
 
 @dataclass(frozen=True)
 class Contender:
-    """A network of the finals: its input, what gives it its first weights in a rotation, and its steps of training."""
+    """A network of the finals: what it is, its input, what gives it its first weights in a rotation, and its steps."""
 
+    network: Any
     geometry: Geometry
-    build: Callable[[str, int], nn.Module]
+    build: Callable[[Any, str, int], nn.Module]
     steps: int = TRAIN_STEPS
 
     def judged(self, speaker: str, seed: int) -> Judged:
         project = rotation(speaker, self.geometry)
-        model = train_float(lambda: self.build(speaker, seed), project, seed, self.steps)
+        model = train_float(lambda: self.build(self.network, speaker, seed), project, seed, self.steps)
         return judged(model, project, seed)
 
 
@@ -105,14 +107,14 @@ def contenders() -> dict[str, Contender]:
     for limit in ("full", "tight"):
         genome = chosen(limit)
         arch = architecture(space(), genome, CLASSES)
-        made[f"{limit}/searched"] = Contender(arch.geometry, partial(_inherited, genome))
-        made[f"{limit}/scratch"] = Contender(arch.geometry, partial(_drawn, arch))
+        made[f"{limit}/searched"] = Contender(genome, arch.geometry, _inherited)
+        made[f"{limit}/scratch"] = Contender(arch, arch.geometry, _drawn)
         for kind in MAKERS:
             best = result("baselines")[limit]["best"][kind]
             if best:
                 network = HandMade(**best["network"])
-                made[f"{limit}/{kind}"] = Contender(GEOMETRY, partial(_made, network))
-                made[f"{limit}/{kind}-long"] = Contender(GEOMETRY, partial(_made, network), LONG * TRAIN_STEPS)
+                made[f"{limit}/{kind}"] = Contender(network, GEOMETRY, _made)
+                made[f"{limit}/{kind}-long"] = Contender(network, GEOMETRY, _made, LONG * TRAIN_STEPS)
     return made
 
 
@@ -141,14 +143,14 @@ def within_of_finals() -> tuple[Space, ...]:
 
 def judge(speaker: str) -> dict[str, Any]:
     """All contenders in one rotation, three seeds each."""
-    finalists, within = contenders(), within_of_finals()
+    finalists = contenders()
     for contender in finalists.values():  # here: workers cannot start processes of their own
         for split in ("train", "val", "test"):
             rotation(speaker, contender.geometry).examples(split)
         spoken(rotation(speaker, contender.geometry))
     jobs = [(name, seed) for seed in SEEDS for name in finalists]
     needs = [job for job in jobs if job[0].endswith("/searched")]
-    Parallel(2)([*(delayed(rotations.train)(speaker, seed, within) for seed in SEEDS),
+    Parallel(2)([*(delayed(rotations.train)(speaker, seed, within_of_finals()) for seed in SEEDS),
                  *(delayed(one)(name, speaker, seed) for name, seed in jobs if (name, seed) not in needs)])  # fmt: skip
     Parallel(2)(delayed(one)(name, speaker, seed) for name, seed in needs)
     return {f"{name}/{seed}": one(name, speaker, seed) for name, seed in jobs}
@@ -156,5 +158,6 @@ def judge(speaker: str) -> dict[str, Any]:
 
 def one(name: str, speaker: str, seed: int) -> dict[str, Any]:
     """One network trained, quantised and judged."""
-    return kept(WORK / "finals" / f"{name.replace('/', '-')}-{speaker}-{seed}.json",
-                lambda: asdict(contenders()[name].judged(speaker, seed)))  # fmt: skip
+    contender = contenders()[name]
+    return kept("finals", (name, contender.network, contender.steps, QAT_STEPS, COUNTS, speaker, seed),
+                lambda: asdict(contender.judged(speaker, seed)))  # fmt: skip

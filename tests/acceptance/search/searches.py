@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -16,6 +15,7 @@ from tests.acceptance.search.setting import (
     CLASSES,
     EVALUATIONS,
     POPULATION,
+    TRAIN_STEPS,
     WORK,
     bars,
     budgets,
@@ -27,7 +27,6 @@ from tests.acceptance.search.setting import (
 )
 from tests.acceptance.search.supernets import fitness
 from tests.acceptance.search.training import accuracy, train_float
-from tinyml.architecture import Architecture
 from tinyml.artifacts import files_digest
 from tinyml.models import build_architecture
 from tinyml.nas.evaluation import Evaluator
@@ -95,11 +94,7 @@ def alone(genome: Genome, seed: int) -> float:
         chosen = searched(arch.geometry)
         return accuracy(train_float(lambda: build_architecture(arch, seed=seed), chosen, seed), chosen)
 
-    return kept(WORK / "alone" / f"{digest(arch)}-{seed}.json", train)
-
-
-def digest(arch: Architecture) -> str:
-    return hashlib.sha256(repr(arch).encode()).hexdigest()[:16]
+    return kept("alone", (arch, TRAIN_STEPS, seed), train)
 
 
 def archive(name: str, seed: int) -> tuple[Evaluated, ...]:

@@ -7,6 +7,7 @@ The final networks are trained on all four rotations, each with three speakers a
 
 from __future__ import annotations
 
+import hashlib
 import json
 from argparse import Namespace
 from collections.abc import Callable
@@ -112,8 +113,10 @@ def budgets(limit: NetworkCost) -> tuple[Budget, ...]:
     return (Budget(limit.arena_bytes, 262_144, limit.cycles),) * len(space().geometries)
 
 
-def kept(path: Path, make: Callable[[], Any]) -> Any:
-    """What `make` gives, JSON-able; made once, so that what was killed loses little."""
+def kept(kind: str, key: object, make: Callable[[], Any]) -> Any:
+    """What `make` gives, JSON-able; made once for a `key`, all that it depends on, so that what was killed loses little
+    and what has changed is made anew."""
+    path = WORK / kind / f"{hashlib.sha256(repr(key).encode()).hexdigest()[:16]}.json"
     if not path.is_file():
         write_text(path, json.dumps(make()))
     return json.loads(path.read_text())
