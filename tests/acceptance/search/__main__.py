@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
-from tests.acceptance.search import baselines, boards, finals, ranking, searches, spaces, supernets
+from tests.acceptance.search import baselines, boards, choice, finals, ranking, searches, spaces, supernets
 from tests.acceptance.search.setting import CLIPS, SEEDS, SPEAKERS, bars, keep, result_path, say
 
 
@@ -37,7 +37,8 @@ STEPS = (
     *(Step(f"ablation-{seed}", partial(searches.ablation, seed)) for seed in SEEDS),
     Step("ranking-alone", ranking.train),
     Step("ranking", ranking.correlate),
-    Step("pick", finals.pick),
+    Step("pick-full", choice.full),
+    Step("pick-tight", choice.tight),
     *(Step(f"rotation-{speaker}", partial(finals.judge, speaker)) for speaker in SPEAKERS),
 )
 

@@ -11,7 +11,7 @@ from typing import Any
 import jinja2
 import numpy as np
 
-from tests.acceptance.search import setting
+from tests.acceptance.search import choice, setting
 from tests.acceptance.search.baselines import GEOMETRY
 from tests.acceptance.search.boards import LATENCY_MS, RUNTIME_FLASH_BYTES, RUNTIME_RAM_BYTES
 from tests.acceptance.search.drawings import board_curves, ranking_points
@@ -38,7 +38,7 @@ PARTS = {
     "searches": tuple(f"search-{seed}" for seed in SEEDS),
     "ablation": tuple(f"ablation-{seed}" for seed in SEEDS),
     "ranking": ("ranking-alone", "ranking"),
-    "finals": ("pick", *(f"rotation-{speaker}" for speaker in SPEAKERS)),
+    "finals": ("pick-full", "pick-tight", *(f"rotation-{speaker}" for speaker in SPEAKERS)),
 }
 """The steps by the part of the page that needs them, in the order in which they run."""
 STEPS = tuple(step for steps in PARTS.values() for step in steps)
@@ -88,7 +88,7 @@ def record(results: Results) -> SearchRecord:
     """The first seed's searches as a record, beside them the hand-made networks that the finals take (trained by
     themselves)."""
     seed, baselines = SEEDS[0], results.found["baselines"]
-    best_made = [row for limit in baselines.values() for row in limit["best"].values() if row]
+    best_made = [limit["best"] for limit in baselines.values()]
     found, losses = archive("evolution", seed), results.found.get(f"supernet-{seed}", {}).get("losses", ())
     return SearchRecord(
         "nrf52840", seed, CLASSES, COUNTS, setting.space(), setting.budgets(NetworkCost(**baselines["full"]["limit"])),
@@ -135,7 +135,7 @@ def render(
         ranking=Ranking.of(found["ranking"], found["ranking-alone"])
         if results.has("ranking", "ranking-alone") else None,
         ablation=ablation_of(results), finals=compare(found, spaces["kws"]), time=Time(results.minutes),
-        verdict=verdict, parts=PARTS, hand_made_input=GEOMETRY.title, latency_ms=LATENCY_MS,
+        verdict=verdict, parts=PARTS, choice=choice, hand_made_input=GEOMETRY.title, latency_ms=LATENCY_MS,
         taken_bytes=(RUNTIME_RAM_BYTES, RUNTIME_FLASH_BYTES),
     )  # fmt: skip
 

@@ -92,7 +92,8 @@ def alone(genome: Genome, seed: int) -> float:
 
     def train() -> float:
         chosen = searched(arch.geometry)
-        return accuracy(train_float(lambda: build_architecture(arch, seed=seed), chosen, seed), chosen)
+        model = train_float(lambda seed: build_architecture(arch, seed=seed), chosen, seed, TRAIN_STEPS)
+        return accuracy(model, chosen)
 
     return kept("alone", (arch, TRAIN_STEPS, seed), train)
 

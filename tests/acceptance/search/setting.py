@@ -40,12 +40,12 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 WORK = REPOSITORY / "acceptance" / "search"
 SPEAKERS = ("george", "jackson", "lucas", "yweweler")
 TEST_SPEAKER, FITNESS_SPEAKER = "george", "lucas"
+VOICES = ("jackson", "lucas", "yweweler")
+"""Who may be heard before the last word: each in turn validates what the other two have trained."""
 SEEDS = (0, 1, 2)
 CLASSES = 2 + len(DIGITS)
-TRAIN_STEPS, QAT_STEPS = 1200, 150
-LONG = 3
-"""How many times as long hand-made networks are trained in a second run: searched ones start from a supernet, whose
-training is training too."""
+TRAIN_STEPS, FINAL_STEPS, QAT_STEPS = 1200, 3600, 150
+"""Of a network by itself: to compare many, and of those that are compared in the end, hand-made ones too."""
 EVALUATIONS, POPULATION = 300, 20
 COUNTS = Counts(samples_per_space=1000, largest_steps=700, supernet_steps=3500, population=POPULATION,
                 evaluations=EVALUATIONS, random_evaluations=EVALUATIONS)  # fmt: skip
@@ -84,16 +84,18 @@ def rotation(speaker: str, geometry: Geometry) -> Project:
     return _on(geometry, speaker)
 
 
-def searched(geometry: Geometry) -> Project:
-    """The project of the search: two speakers train, one validates."""
-    out = project().folder / "data" / "search"
+def searched(geometry: Geometry, voice: str = FITNESS_SPEAKER) -> Project:
+    """The project of the search: of the three speakers that are not tested, two train and `voice` validates."""
+    name = "search" if voice == FITNESS_SPEAKER else f"search-{voice}"
+    out = project().folder / "data" / name
     if not (out / "manifest.jsonl").is_file():
-        part = {TEST_SPEAKER: "test", FITNESS_SPEAKER: "val"}
+        part = {TEST_SPEAKER: "test", voice: "val"}
         rows = [row.split(",") for row in SPLITS.read_text().splitlines()[1:]]
         lines = ["file,label,speaker,index,split", *(",".join([*row, part.get(row[2], "train")]) for row in rows)]
-        write_text(WORK / "search.csv", "\n".join(lines) + "\n")
-        import_folder(CLIPS, out, split_csv=WORK / "search.csv", licence="CC BY-SA 4.0", progress=bars())
-    return _on(geometry, "search")
+        table = WORK / f"{name}.csv"
+        write_text(table, "\n".join(lines) + "\n")
+        import_folder(CLIPS, out, split_csv=table, licence="CC BY-SA 4.0", progress=bars())
+    return _on(geometry, name)
 
 
 def _on(geometry: Geometry, source: str) -> Project:
@@ -101,9 +103,9 @@ def _on(geometry: Geometry, source: str) -> Project:
     return project().override(data={"sources": ("synth", source)}, features=features)
 
 
-def spoken(chosen: Project) -> FeatureSet:
-    """The windows of the held-out speaker's clips alone."""
-    alone = chosen.override(data={"sources": chosen.config.data.sources[1:]}).examples("test")
+def spoken(chosen: Project, split: str = "test") -> FeatureSet:
+    """The windows of a split's recorded clips alone."""
+    alone = chosen.override(data={"sources": chosen.config.data.sources[1:]}).examples(split)
     said = np.flatnonzero(alone.clip >= 0)
     return FeatureSet(alone.x[said], alone.y[said], alone.clip[said], alone.labels)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from tests.acceptance.search.intervals import Interval, bootstrap
-from tests.acceptance.search.setting import LONG, SEEDS, SPEAKERS
+from tests.acceptance.search.setting import SEEDS, SPEAKERS
 from tinyml.compiler.cost import NetworkCost
 from tinyml.nas.space import Genome, SearchSpace
 from tinyml.report.search_facts import described
@@ -60,21 +60,14 @@ def difference(a: Standing, b: Standing) -> Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The searched network, as a search delivers it and from scratch, beside the hand-made one that is best over all
-    runs, and all that were compared."""
+    """A searched network beside a hand-made one."""
 
     searched: Standing
-    scratch: Standing
     rival: Standing
-    all: tuple[Standing, ...]
 
     @cached_property
     def difference(self) -> Difference:
         return difference(self.searched, self.rival)
-
-    @cached_property
-    def from_scratch(self) -> Difference:
-        return difference(self.scratch, self.rival)
 
     @property
     def fewer(self) -> tuple[float, float]:
@@ -87,40 +80,32 @@ class Comparison:
         return min(self.fewer) >= 0.4
 
 
-def compared(searched: Standing, scratch: Standing, others: Sequence[Standing]) -> Comparison:
-    rival = max(others, key=lambda s: s.int8_accuracy)
-    return Comparison(searched, scratch, rival, (searched, scratch, *others))
-
-
 def hand_made(network: dict[str, Any]) -> str:
     return f"{network['arch']} x{network['width_mult']:g}, depth {network['depth']}"
 
 
-def standings(
-    found: Mapping[str, Any], limit: str, space: SearchSpace, speakers: tuple[str, ...]
-) -> list[Standing]:
-    """The searched network as delivered and from scratch, then the hand-made ones, over the rotations that have run."""
-    pick, made = found["pick"][limit], found["baselines"][limit]["best"]
-    what = described(space, _GENOME.validate_python(pick["genome"]))
-    names = {"searched": (f"searched: {what}", pick["cost"]), "scratch": ("the same, from scratch", pick["cost"])}
-    for kind, row in made.items():
-        if row:
-            names[kind] = hand_made(row["network"]), row["cost"]
-            names[f"{kind}-long"] = f"the same, {LONG} times as long", row["cost"]
-    rows = []
-    for kind, (what, cost) in names.items():
+def compared(found: Mapping[str, Any], limit: str, space: SearchSpace, speakers: tuple[str, ...]) -> Comparison:
+    """The networks of a limit, over the rotations that have run."""
+    pick, made = found[f"pick-{limit}"], found["baselines"][limit]["best"]
+    what = {
+        "searched": described(space, _GENOME.validate_python(pick["genome"])),
+        "hand-made": hand_made(made["network"]),
+    }
+
+    def standing(kind: str, cost: dict[str, int]) -> Standing:
         runs = {s: [found[f"rotation-{s}"][f"{limit}/{kind}/{seed}"] for seed in SEEDS] for s in speakers}
-        means = [np.mean([row[which] for own in runs.values() for row in own])
+        means = [float(np.mean([row[which] for own in runs.values() for row in own]))
                  for which in ("float_accuracy", "int8_accuracy")]  # fmt: skip
-        rows.append(Standing(kind, what, NetworkCost(**cost), float(means[0]), float(means[1]),
-                             {s: np.array([row["correct"] for row in own]) for s, own in runs.items()}))  # fmt: skip
-    return rows
+        return Standing(kind, what[kind], NetworkCost(**cost), *means,
+                        {s: np.array([row["correct"] for row in own]) for s, own in runs.items()})  # fmt: skip
+
+    return Comparison(standing("searched", pick["cost"]), standing("hand-made", made["cost"]))
 
 
 @dataclass(frozen=True)
 class Finals:
-    """`by_limit`: both at the same cost; `across`: the searched one of the tight cost beside the best hand-made one of
-    the full cost. `speakers`: the rotations that have run."""
+    """`by_limit`: both at the same cost; `across`: the searched one of the tight cost beside the hand-made one of the
+    full cost. `speakers`: the rotations that have run."""
 
     speakers: tuple[str, ...]
     by_limit: dict[str, Comparison]
@@ -134,8 +119,7 @@ class Finals:
 def compare(found: Mapping[str, Any], space: SearchSpace) -> Finals | None:
     """From the results by step; None before a rotation has run."""
     speakers = tuple(s for s in SPEAKERS if f"rotation-{s}" in found)
-    if not speakers or not {"pick", "baselines"} <= found.keys():
+    if not speakers or not {"pick-full", "pick-tight", "baselines"} <= found.keys():
         return None
-    full, tight = (standings(found, limit, space, speakers) for limit in ("full", "tight"))
-    return Finals(speakers, {"full": compared(*full[:2], full[2:]), "tight": compared(*tight[:2], tight[2:])},
-                  compared(*tight[:2], full[2:]))  # fmt: skip
+    full, tight = (compared(found, limit, space, speakers) for limit in ("full", "tight"))
+    return Finals(speakers, {"full": full, "tight": tight}, Comparison(tight.searched, full.rival))

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from torch import nn
 
-from tests.acceptance.search.setting import QAT_STEPS, TRAIN_STEPS, bars, spoken
+from tests.acceptance.search.setting import QAT_STEPS, bars, spoken
+from tinyml.data import FeatureSet
 from tinyml.pipeline import Project
 from tinyml.quant import QuantConfig, quantize
 from tinyml.train import TrainConfig, fit
@@ -25,13 +25,9 @@ class Judged:
     correct: list[bool]
 
 
-def train_float(
-    build: Callable[[], nn.Module], project: Project, seed: int, steps: int = TRAIN_STEPS
-) -> nn.Module:
-    """A network trained on the training windows of `project`."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model = build()
+def train_float(build: Callable[[int], nn.Module], project: Project, seed: int, steps: int) -> nn.Module:
+    """A network trained on the training windows of `project`; `build(seed)` gives it its first weights."""
+    model = build(seed)
     fit(model, project.examples("train"), project.examples("val"), TrainConfig(steps=steps, seed=seed),
         input_quant=project.features.quant, progress=bars())  # fmt: skip
     return model.eval()
@@ -42,13 +38,14 @@ def accuracy(model: nn.Module, project: Project) -> float:
     return evaluate(model, project.examples("val"), input_quant=project.features.quant).accuracy
 
 
+def hits(model: nn.Module, project: Project, unseen: FeatureSet) -> np.ndarray:
+    """Which windows are recognised: bool [N]."""
+    return predict(model, unseen.x, input_quant=project.features.quant).argmax(axis=1) == np.asarray(unseen.y)
+
+
 def judged(model: nn.Module, project: Project, seed: int) -> Judged:
     """The network and its int8 version on the speaker that `project` holds out."""
-    quant = project.features.quant
     made = quantize(model, project.examples("train"), project.examples("val"), QuantConfig(steps=QAT_STEPS, seed=seed),
-                    input_quant=quant, progress=bars())  # fmt: skip
-    unseen = spoken(project)
-    truth = np.asarray(unseen.y)
-    float_hits, int8_hits = (predict(m, unseen.x, input_quant=quant).argmax(axis=1) == truth
-                             for m in (model, made.qat_module))  # fmt: skip
-    return Judged(float(float_hits.mean()), float(int8_hits.mean()), int8_hits.tolist())
+                    input_quant=project.features.quant, progress=bars())  # fmt: skip
+    in_float, in_int8 = (hits(m, project, spoken(project)) for m in (model, made.qat_module))
+    return Judged(float(in_float.mean()), float(in_int8.mean()), in_int8.tolist())

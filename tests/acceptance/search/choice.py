@@ -1,0 +1,110 @@
+"""The searched network of each limit: found by the supernets input by input, chosen by voices that were not heard.
+
+Shared weights rank networks well as long as these hear the same; which input and which network also suit other voices
+they cannot tell, for one voice is all that they were judged by. So the best of every input are trained by themselves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from statistics import mean
+from typing import Any
+
+from joblib import Parallel, delayed
+from pydantic import TypeAdapter
+from torch import nn
+
+from tests.acceptance.search.baselines import limits
+from tests.acceptance.search.setting import (
+    CLASSES,
+    FINAL_STEPS,
+    POPULATION,
+    SEEDS,
+    TRAIN_STEPS,
+    WORK,
+    bars,
+    budgets,
+    costs,
+    result,
+    space,
+)
+from tests.acceptance.search.supernets import fitness
+from tests.acceptance.search.voices import LAST, foremost, rated
+from tinyml.architecture import Architecture, Geometry
+from tinyml.artifacts import files_digest
+from tinyml.compiler.cost import NetworkCost
+from tinyml.models import build_architecture
+from tinyml.nas.evolution import evolve
+from tinyml.nas.space import Genome, architecture
+
+EVALUATIONS = 80
+"""Candidates per input and limit; every one is judged by all supernets."""
+INPUTS, MORE = 3, 2
+"""How many inputs are looked at again, and with how many networks more each."""
+_GENOME = TypeAdapter(Genome)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A network of the space."""
+
+    genome: Genome
+
+    @property
+    def architecture(self) -> Architecture:
+        return architecture(space(), self.genome, CLASSES)
+
+    @property
+    def geometry(self) -> Geometry:
+        return self.architecture.geometry
+
+    def build(self, seed: int) -> nn.Module:
+        return build_architecture(self.architecture, seed=seed)
+
+
+def pick(name: str, inputs: list[int]) -> dict[str, Any]:
+    """The network of the limit called `name`, and what it was chosen from; `inputs` are indices of geometries."""
+    shared = {index: explore(name, index) for index in inputs}
+    first = rated([foremost(candidates, 1)[0] for candidates in shared.values()], TRAIN_STEPS)
+    again = [space().geometries.index(network.geometry) for network in foremost(first, INPUTS)]
+    more = [network for index in again for network in foremost(shared[index], 1 + MORE)[1:]]
+    short = first | rated(more, TRAIN_STEPS)
+    last = rated(foremost(short, LAST), FINAL_STEPS)
+    winner = foremost(last, 1)[0]
+    by_supernets = {network: accuracy for candidates in shared.values() for network, accuracy in candidates.items()}
+    rows = [{"genome": asdict(network.genome), "cost": asdict(costs().cost(network.genome)),
+             "supernet": by_supernets[network], "voices": accuracy, "last": last.get(network)}
+            for network, accuracy in short.items()]  # fmt: skip
+    return {"genome": asdict(winner.genome), "cost": asdict(costs().cost(winner.genome)), "inputs": again,
+            "shortlist": rows}  # fmt: skip
+
+
+def full() -> dict[str, Any]:
+    return pick("full", list(range(len(space().geometries))))
+
+
+def tight() -> dict[str, Any]:
+    """Of the inputs alone that did best at the full limit."""
+    return pick("tight", result("pick-full")["inputs"])
+
+
+def explore(name: str, index: int) -> dict[Found, float]:
+    """What an evolution meets that keeps to one input: accuracies on the fitness windows, means over the supernets."""
+
+    def judge(genomes: list[Genome]) -> list[float]:
+        jobs = [(seed, genome) for seed in SEEDS for genome in genomes]
+        found = Parallel(2)(delayed(fitness(seed))(genome) for seed, genome in jobs)
+        return [mean(found[at :: len(genomes)]) for at in range(len(genomes))]
+
+    limit: NetworkCost = limits()[name]
+    found = evolve(
+        space(), costs().cost, budgets(limit), judge, population=POPULATION, evaluations=EVALUATIONS, seed=0,
+        within=tuple(s for s in space().spaces if s[0] == index), state=WORK / f"pick-{name}-{index}.json",
+        identity=files_digest([fitness(seed).weights for seed in SEEDS]), batch=POPULATION, progress=bars(),
+    )  # fmt: skip
+    return {Found(e.genome): e.accuracy for e in found}
+
+
+def chosen(name: str) -> Found:
+    """The searched network of a limit."""
+    return Found(_GENOME.validate_python(result(f"pick-{name}")["genome"]))
