@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.stats import norm
-from tests.acceptance.search import page, setting
+from tests.acceptance.search import choice, page, setting
 from tests.acceptance.search.__main__ import STEPS
 from tests.acceptance.search.drawings import board_figure, ranking_figure
 from tests.acceptance.search.intervals import Gap, bootstrap
@@ -21,9 +21,10 @@ from tests.acceptance.search.setting import SEEDS, SPEAKERS
 from tests.acceptance.search.standings import Standing, compare, difference
 from tests.search_records import made_up_cost
 
+from tinyml.architecture import Network
 from tinyml.compiler.cost import NetworkCost
 from tinyml.nas.record import Evaluated
-from tinyml.nas.space import SearchSpace, sample
+from tinyml.nas.space import SearchSpace, architecture, sample
 from tinyml.nas.space_file import load_space
 
 FULL = NetworkCost(1_300_000, 2_287_576, 10_064, 6000, 31_000)
@@ -337,6 +338,7 @@ def test_write(
     made = [Evaluated(genome, rng.uniform(0.7, 0.9), made_up_cost(space, genome)) for genome in genomes]
     archives = {"evolution": tuple(made[:20]), "random": tuple(made[20:])}
     monkeypatch.setattr(page, "archive", lambda name, seed: archives[name])
+    monkeypatch.setattr(choice, "network", lambda limit: Network.of(architecture(space, genomes[0], 12)))
     monkeypatch.setattr(page, "REPOSITORY", tmp_path)
     monkeypatch.setattr(page, "FOLDER", tmp_path / "docs" / "search")
     for module in (page, setting):
@@ -348,8 +350,8 @@ def test_write(
         (tmp_path / "results" / f"{step}.json").write_text(json.dumps(result))
     page.write()
     text = (tmp_path / "docs" / "search.md").read_text()
-    named = set(re.findall(r"\(search/(\w+\.svg)\)", text))
+    named = set(re.findall(r"\(search/(\w+\.\w+)\)", text))
     assert "not known" not in text
     assert named == {path.name for path in (tmp_path / "docs" / "search").iterdir()}
-    assert named == ({"ranking.svg"} if steps else {f"{n}.svg" for n in (
-        "boards", "ranking", "progress", "pareto_cycles", "pareto_sram", "network", "losses")})  # fmt: skip
+    drawn = ("boards", "ranking", "progress", "pareto_cycles", "pareto_sram", "network", "losses")
+    assert named == ({"ranking.svg"} if steps else {f"{n}.svg" for n in drawn} | {"full.toml", "tight.toml"})

@@ -7,6 +7,7 @@ they cannot tell, for one voice is all that they were judged by. So the best of 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from datetime import date
 from statistics import mean
 from typing import Any
 
@@ -20,22 +21,25 @@ from tests.acceptance.search.setting import (
     FINAL_STEPS,
     POPULATION,
     SEEDS,
+    TEST_SPEAKER,
     TRAIN_STEPS,
     WORK,
     bars,
     budgets,
     costs,
+    project,
     result,
     space,
 )
 from tests.acceptance.search.supernets import fitness
 from tests.acceptance.search.voices import LAST, foremost, rated
-from tinyml.architecture import Architecture, Geometry
+from tinyml.architecture import Architecture, Found, Geometry, Network
 from tinyml.artifacts import files_digest
 from tinyml.compiler.cost import NetworkCost
 from tinyml.models import build_architecture
 from tinyml.nas.evolution import evolve
 from tinyml.nas.space import Genome, architecture
+from tinyml.searched import sha256_of
 
 EVALUATIONS = 80
 """Candidates per input and limit; every one is judged by all supernets."""
@@ -44,11 +48,15 @@ INPUTS, MORE = 3, 2
 _GENOME = TypeAdapter(Genome)
 
 
-@dataclass(frozen=True)
-class Found:
+@dataclass(frozen=True, repr=False)
+class Searched:
     """A network of the space."""
 
     genome: Genome
+
+    def __repr__(self) -> str:
+        """Tells what the genome means, whatever the space is."""
+        return repr(self.architecture)
 
     @property
     def architecture(self) -> Architecture:
@@ -88,7 +96,7 @@ def tight() -> dict[str, Any]:
     return pick("tight", result("pick-full")["inputs"])
 
 
-def explore(name: str, index: int) -> dict[Found, float]:
+def explore(name: str, index: int) -> dict[Searched, float]:
     """What an evolution meets that keeps to one input: accuracies on the fitness windows, means over the supernets."""
 
     def judge(genomes: list[Genome]) -> list[float]:
@@ -102,9 +110,25 @@ def explore(name: str, index: int) -> dict[Found, float]:
         within=tuple(s for s in space().spaces if s[0] == index), state=WORK / f"pick-{name}-{index}.json",
         identity=files_digest([fitness(seed).weights for seed in SEEDS]), batch=POPULATION, progress=bars(),
     )  # fmt: skip
-    return {Found(e.genome): e.accuracy for e in found}
+    return {Searched(e.genome): e.accuracy for e in found}
 
 
-def chosen(name: str) -> Found:
+def network(name: str) -> Network:
+    """The architecture file of a limit's network."""
+    winner, limit = chosen(name), limits()[name]
+    (budget, *_) = budgets(limit)
+    record = WORK / f"pick-{name}-{winner.genome.geometry}.json"
+    steps = " ".join([*(f"supernet-{seed}" for seed in SEEDS), "pick-full", "pick-tight"])
+    found_by = Found(
+        command=f'make search-figures STEP="{steps}"', date=date.fromtimestamp(record.stat().st_mtime).isoformat(),
+        seed=SEEDS[0], board="nrf52840", data=f"spoken digits without {TEST_SPEAKER}, synth",
+        labels=project().config.labels, space=space().name, ram_bytes=budget.ram_bytes, flash_bytes=budget.flash_bytes,
+        cycles=budget.cycles or 0, search_key=files_digest([fitness(seed).weights for seed in SEEDS]),
+        record_sha256=sha256_of(record),
+    )  # fmt: skip
+    return Network.of(winner.architecture, found_by)
+
+
+def chosen(name: str) -> Searched:
     """The searched network of a limit."""
-    return Found(_GENOME.validate_python(result(f"pick-{name}")["genome"]))
+    return Searched(_GENOME.validate_python(result(f"pick-{name}")["genome"]))

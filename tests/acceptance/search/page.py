@@ -19,6 +19,7 @@ from tests.acceptance.search.intervals import Gap, Interval
 from tests.acceptance.search.searches import REFERENCE_ACCURACY, archive
 from tests.acceptance.search.setting import CLASSES, COUNTS, REPOSITORY, SEEDS, SPEAKERS, WORK
 from tests.acceptance.search.standings import compare
+from tinyml.architecture import write_network
 from tinyml.board import load_board
 from tinyml.compiler.cost import NetworkCost
 from tinyml.nas.pareto import front, hypervolume, points_of
@@ -67,6 +68,9 @@ def write() -> None:
     lacks = lacking(WORK / "vision-spaces", results.found["boards"]) if results.has("boards") else {}
     spaces = {"kws": setting.space(), "vision": load_space("vision", WORK)}
     text = render(results, spaces, pictures=draw(results), lacks=lacks, volumes=without_first(results))
+    for limit in ("full", "tight"):
+        if results.has(f"pick-{limit}"):
+            write_network(choice.network(limit), FOLDER / f"{limit}.toml")
     write_text(REPOSITORY / "docs" / "search.md", text)
     setting.say("docs/search.md" + (f" (without {', '.join(results.missing)})" if results.missing else ""))
 
