@@ -43,7 +43,7 @@ from tinyml.searched import sha256_of
 
 EVALUATIONS = 80
 """Candidates per input and limit; every one is judged by all supernets."""
-INPUTS, MORE = 3, 2
+INPUTS, MORE = 4, 5
 """How many inputs are looked at again, and with how many networks more each."""
 _GENOME = TypeAdapter(Genome)
 
