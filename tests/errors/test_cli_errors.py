@@ -119,7 +119,9 @@ def test_bench_of_a_project_names_the_missing_virtual_board_first(tmp_path: Path
         ('arch = "ds_cnn"', 'module = "model.py:build"', "train", 1, "model.py"),
     ],
 )
-def test_a_wrong_project_is_refused(tmp_path: Path, old: str, new: str, verb: str, code: int, message: str) -> None:
+def test_a_wrong_project_is_refused(
+    tmp_path: Path, old: str, new: str, verb: str, code: int, message: str
+) -> None:
     tinyml(tmp_path, "new", "kws")
     assert old in GOOD
     (tmp_path / "kws" / "tinyml.toml").write_text(GOOD.replace(old, new, 1))

@@ -218,7 +218,7 @@ def edit(folder: Path, old: str, new: str) -> None:
     path.write_text(path.read_text().replace(old, new, 1))
 
 
-MODEL = '[model]\narch = "ds_cnn"'
+MODEL = "[model]\narch = \"ds_cnn\""
 
 
 @pytest.mark.parametrize(

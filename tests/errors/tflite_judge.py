@@ -82,7 +82,7 @@ class Judge:
         self._litert.close()
 
     def verdict(self, model: bytes) -> str:
-        """ "refused", "equal", "LiteRT refuses", or a failure's description (starts with "FAILED")."""
+        """"refused", "equal", "LiteRT refuses", or a failure's description (starts with "FAILED")."""
         try:
             ours = self._ours.ask(model, LIMIT_S)
         except Died:

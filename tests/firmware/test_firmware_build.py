@@ -116,7 +116,9 @@ def test_too_much_ram_names_the_parts(parts, built: Path, tmp_path: Path, networ
 
 
 @pytest.mark.parametrize("compiler", COMPILERS)
-def test_too_much_flash_names_the_weights(parts, built: Path, tmp_path: Path, network: Callable, compiler: str) -> None:
+def test_too_much_flash_names_the_weights(
+    parts, built: Path, tmp_path: Path, network: Callable, compiler: str
+) -> None:
     model = network(tmp_path / "m", weight_bytes=1_100_000)
     with pytest.raises(OverBudgetError, match=r"flash needs 1,11\d,\d\d\d bytes, the board has 1,048,576") as caught:
         make(parts, built / compiler, compiler, model=model)

@@ -19,18 +19,8 @@ CONFIG = SupernetConfig(batch_size=32, subnets=1, accelerator="cpu", devices=2)
 
 
 def train(folder: Path, steps: tuple[int, int], config: SupernetConfig = CONFIG, **options) -> list[float]:
-    return train_supernet(
-        TEMPORAL,
-        3,
-        TEMPORAL.spaces,
-        examples(TEMPORAL, 600, seed=1),
-        seed=3,
-        input_quant=QUANT,
-        counts=Counts(0, *steps, 0, 0),
-        checkpoint_dir=folder,
-        config=config,
-        **options,
-    )
+    return train_supernet(TEMPORAL, 3, TEMPORAL.spaces, examples(TEMPORAL, 600, seed=1), seed=3, input_quant=QUANT,
+                          counts=Counts(0, *steps, 0, 0), checkpoint_dir=folder, config=config, **options)
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -56,14 +46,8 @@ def test_two_processes_learn_repeat_themselves_and_resume(tmp_path: Path) -> Non
 @pytest.mark.timeout(1200)
 def test_two_processes_take_halves_of_one_process_s_batches(tmp_path: Path) -> None:
     """Without what is drawn per process or measured per share, two halves have the gradient of the whole."""
-    plain = replace(
-        CONFIG,
-        mixup=0.0,
-        dropout=0.0,
-        augment=replace(
-            CONFIG.augment, mel_stretch=0, mel_shift=0, time_stretch=0, time_shift=0, gain=0, mel_masks=0, time_masks=0
-        ),
-    )
+    plain = replace(CONFIG, mixup=0.0, dropout=0.0, augment=replace(
+        CONFIG.augment, mel_stretch=0, mel_shift=0, time_stretch=0, time_shift=0, gain=0, mel_masks=0, time_masks=0))
     one = train(tmp_path / "one", (1, 0), replace(plain, devices=1))
     two = train(tmp_path / "two", (1, 0), plain)
     assert two[0] == pytest.approx(one[0], rel=0.2) and two != one, "batch norms see half of the batch"

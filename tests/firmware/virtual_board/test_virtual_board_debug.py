@@ -56,7 +56,7 @@ def test_breakpoints_by_address_and_by_the_unit(loaded: tuple[VirtualBoard, Imag
 
 def test_a_breakpoint_instruction_halts_under_a_debugger(board: Board) -> None:
     machine = VirtualBoard(board)
-    machine.poke(0x20000000, bytes.fromhex("073000befee7"))  # adds r0, #7; bkpt; b .
+    machine.poke(0x20000000, bytes.fromhex("0730" "00be" "fee7"))  # adds r0, #7; bkpt; b .
     machine.debugger_attached = True
     machine["sp"], machine["r0"], machine["pc"] = 0x20001000, 35, 0x20000000
     assert machine.run(SECOND) is Halt.BKPT
