@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from datetime import date
+from pathlib import Path
 from statistics import mean
 from typing import Any
 
@@ -35,7 +36,6 @@ from tests.acceptance.search.supernets import fitness
 from tests.acceptance.search.voices import LAST, foremost, rated
 from tinyml.architecture import Architecture, Found, Geometry, Network
 from tinyml.artifacts import files_digest
-from tinyml.compiler.cost import NetworkCost
 from tinyml.models import build_architecture
 from tinyml.nas.evolution import evolve
 from tinyml.nas.space import Genome, architecture
@@ -104,20 +104,24 @@ def explore(name: str, index: int) -> dict[Searched, float]:
         found = Parallel(2)(delayed(fitness(seed))(genome) for seed, genome in jobs)
         return [mean(found[at :: len(genomes)]) for at in range(len(genomes))]
 
-    limit: NetworkCost = limits()[name]
     found = evolve(
-        space(), costs().cost, budgets(limit), judge, population=POPULATION, evaluations=EVALUATIONS, seed=0,
-        within=tuple(s for s in space().spaces if s[0] == index), state=WORK / f"pick-{name}-{index}.json",
+        space(), costs().cost, budgets(limits()[name]), judge, population=POPULATION, evaluations=EVALUATIONS,
+        seed=SEEDS[0], within=tuple(s for s in space().spaces if s[0] == index), state=record_file(name, index),
         identity=files_digest([fitness(seed).weights for seed in SEEDS]), batch=POPULATION, progress=bars(),
     )  # fmt: skip
     return {Searched(e.genome): e.accuracy for e in found}
+
+
+def record_file(name: str, index: int) -> Path:
+    """What the evolution of a limit and an input has met."""
+    return WORK / f"pick-{name}-{index}.json"
 
 
 def network(name: str) -> Network:
     """The architecture file of a limit's network."""
     winner, limit = chosen(name), limits()[name]
     (budget, *_) = budgets(limit)
-    record = WORK / f"pick-{name}-{winner.genome.geometry}.json"
+    record = record_file(name, winner.genome.geometry)
     steps = " ".join([*(f"supernet-{seed}" for seed in SEEDS), "pick-full", "pick-tight"])
     found_by = Found(
         command=f'make search-figures STEP="{steps}"', date=date.fromtimestamp(record.stat().st_mtime).isoformat(),
