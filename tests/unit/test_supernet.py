@@ -10,7 +10,9 @@ import torch
 from tests.tiny_spaces import ALL, INVERTED, QUANT, SPECTROGRAMS, TEMPORAL, VISION, examples
 from torch import nn
 
-from tinyml.models import build_architecture, count_macs, trace_layers
+from tinyml.architecture import Architecture, Block, Geometry, Stem
+from tinyml.models import build, build_architecture, count_macs, trace_layers
+from tinyml.models.ds_cnn import BLOCKS, STEM_CHANNELS
 from tinyml.models.elastic import ElasticConv
 from tinyml.nas.space import Genome, SearchSpace, architecture, extreme, sample
 from tinyml.nas.supernet import Supernet
@@ -54,6 +56,16 @@ def test_plain_networks_are_their_architectures(space: SearchSpace) -> None:
         assert count_macs(network, (channels, height, width)) == arch.macs
         again = build_architecture(arch, seed=2).state_dict()
         assert all(torch.equal(v, again[k]) for k, v in network.state_dict().items())
+
+
+def test_plain_networks_start_as_hand_made_ones_do() -> None:
+    """Of the same layers the same first weights: the recipe, which is common to both, depends on their scale."""
+    hand_made = build("ds_cnn", (49, 40), 12)
+    blocks = tuple(Block((3, 3), stride, 0, channels, residual=False, relu=True) for channels, stride in BLOCKS)
+    stem = Stem(STEM_CHANNELS, (5, 5), (2, 2))
+    searched = build_architecture(Architecture(Geometry(49, 40, 1, 20.0), 12, stem, blocks, head_channels=0))
+    own, expected = (list(network.state_dict().values()) for network in (searched, hand_made))
+    assert all(torch.equal(a, b) for a, b in zip(own, expected, strict=True))
 
 
 @pytest.mark.parametrize("space", (SPECTROGRAMS, INVERTED, VISION), ids=lambda space: space.name)

@@ -20,7 +20,7 @@ class ElasticConv(nn.Module):
         super().__init__()
         self.depthwise = depthwise
         self.weight = nn.Parameter(torch.empty(outputs, 1 if depthwise else inputs, *kernel))
-        taps = kernel[0] * kernel[1] * (1 if depthwise else outputs)  # as mode="fan_out" of a plain layer
+        taps = kernel[0] * kernel[1] * (1 if depthwise else outputs)  # fan-out
         nn.init.normal_(self.weight, std=(2 / taps) ** 0.5)
 
     def active(self, inputs: int, outputs: int, kernel: Pair) -> torch.Tensor:

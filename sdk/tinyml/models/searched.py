@@ -18,11 +18,14 @@ def convolution(
     inputs: int, outputs: int, kernel: Pair = (1, 1), stride: Pair = (1, 1), *, groups: int = 1,
     padding: Pair | None = None,
 ) -> nn.Conv2d:  # fmt: skip
-    """A convolution for a batch norm behind it, padded by half of its kernel unless told otherwise."""
+    """A convolution for a batch norm behind it, padded by half of its kernel unless told otherwise.
+
+    Its first weights are PyTorch's own. Their scale is no matter of taste though a batch norm follows: it decides how
+    far a step of Adam goes, and the recipe of `train` suits these. Drawn by He et al.'s rule for the fan-out, the
+    hand-made DS-CNN lost 3 to 4 points on voices not trained on.
+    """
     padding = (half(kernel[0]), half(kernel[1])) if padding is None else padding
-    layer = nn.Conv2d(inputs, outputs, kernel, stride, padding, groups=groups, bias=False)
-    nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
-    return layer
+    return nn.Conv2d(inputs, outputs, kernel, stride, padding, groups=groups, bias=False)
 
 
 class SearchedBlock(nn.Module):
