@@ -69,7 +69,12 @@ def made_up(space: SearchSpace) -> Results:
             for seed, tau in zip(SEEDS, (0.72, 0.55, 0.63), strict=True)}},
     }  # fmt: skip
     for name, cost in limits.items():
-        found[f"pick-{name}"] = {"genome": asdict(genome), "cost": cost, "inputs": [0], "shortlist": []}
+        shortlist = [{"genome": asdict(genome), "cost": cost, "origin": "hand-made", "supernet": None, "voices": 0.86,
+                      "last": 0.88},
+                     {"genome": asdict(sample(space, rng)), "cost": cost, "origin": "supernets", "supernet": 0.85,
+                      "voices": 0.87, "last": None}]  # fmt: skip
+        found[f"pick-{name}"] = {"genome": asdict(genome), "cost": cost, "origin": "hand-made", "inputs": [0],
+                                 "shortlist": shortlist}  # fmt: skip
     for seed in SEEDS:
         found[f"supernet-{seed}"] = {"seconds": 1000.0, "losses": [2.0, 1.0, 0.5]}
         found[f"search-{seed}"] = {

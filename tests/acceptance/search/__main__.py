@@ -37,8 +37,7 @@ STEPS = (
     *(Step(f"ablation-{seed}", partial(searches.ablation, seed)) for seed in SEEDS),
     Step("ranking-alone", ranking.train),
     Step("ranking", ranking.correlate),
-    Step("pick-full", choice.full),
-    Step("pick-tight", choice.tight),
+    *(Step(f"pick-{limit}", partial(choice.pick, limit)) for limit in ("full", "tight")),
     *(Step(f"rotation-{speaker}", partial(finals.judge, speaker)) for speaker in SPEAKERS),
 )
 

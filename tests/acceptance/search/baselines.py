@@ -13,7 +13,6 @@ from torch import nn
 
 from tests.acceptance.search.setting import (
     CLASSES,
-    FINAL_STEPS,
     SEEDS,
     TIGHT_SHARE,
     TRAIN_STEPS,
@@ -21,8 +20,8 @@ from tests.acceptance.search.setting import (
     kept,
     searched,
 )
-from tests.acceptance.search.training import accuracy, train_float
-from tests.acceptance.search.voices import LAST, foremost, rated
+from tests.acceptance.search.training import accuracy, first_weights, train_float
+from tests.acceptance.search.voices import decide
 from tinyml.architecture import Geometry
 from tinyml.compiler.cost import NetworkCost
 from tinyml.models import ds_cnn, temporal_resnet
@@ -84,15 +83,15 @@ def choose() -> dict[str, Any]:
         able = list(candidates(limit))
         own = iter(Parallel(2)(delayed(alone)(network, seed) for network, _ in able for seed in SEEDS))
         shared = {network: mean(next(own) for _ in SEEDS) for network, _ in able}
-        last = rated(foremost(shared, LAST), FINAL_STEPS)
+        last = decide(shared)
         rows = {network: {"network": asdict(network), "cost": asdict(cost), "accuracy": shared[network],
-                          "voices": last.get(network)} for network, cost in able}  # fmt: skip
-        found[name] = {"limit": asdict(limit), "candidates": list(rows.values()), "best": rows[foremost(last, 1)[0]]}
+                          "voices": last.accuracies.get(network)} for network, cost in able}  # fmt: skip
+        found[name] = {"limit": asdict(limit), "candidates": list(rows.values()), "best": rows[last.winner]}
     return found
 
 
 def alone(network: HandMade, seed: int) -> float:
     """Accuracy on the fitness windows."""
     chosen = searched(GEOMETRY)
-    return kept("hand-made", (network, TRAIN_STEPS, seed),
+    return kept("hand-made", (network, first_weights(network.build, seed), TRAIN_STEPS, seed),
                 lambda: accuracy(train_float(network.build, chosen, seed, TRAIN_STEPS), chosen))  # fmt: skip

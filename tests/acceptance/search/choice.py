@@ -1,7 +1,8 @@
 """The searched network of each limit: found by the supernets input by input, chosen by voices that were not heard.
 
 Shared weights rank networks well as long as these hear the same; which input and which network also suit other voices
-they cannot tell, for one voice is all that they were judged by. So the best of every input are trained by themselves.
+they cannot tell, for one voice is all that they were judged by. So the best of every input is trained by itself, and
+so is what is known to be good: the hand-made network's own layers on that input, as wide as the limit allows.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+import numpy as np
+import soundfile
 from joblib import Parallel, delayed
 from pydantic import TypeAdapter
 from torch import nn
@@ -19,11 +22,12 @@ from torch import nn
 from tests.acceptance.search.baselines import limits
 from tests.acceptance.search.setting import (
     CLASSES,
-    FINAL_STEPS,
+    CLIPS,
     POPULATION,
     SEEDS,
     TEST_SPEAKER,
     TRAIN_STEPS,
+    VOICES,
     WORK,
     bars,
     budgets,
@@ -33,18 +37,22 @@ from tests.acceptance.search.setting import (
     space,
 )
 from tests.acceptance.search.supernets import fitness
-from tests.acceptance.search.voices import LAST, foremost, rated
+from tests.acceptance.search.voices import decide, foremost, rated
 from tinyml.architecture import Architecture, Found, Geometry, Network
 from tinyml.artifacts import files_digest
+from tinyml.compiler.cost import NetworkCost
 from tinyml.models import build_architecture
 from tinyml.nas.evolution import evolve
+from tinyml.nas.hand_made import within
 from tinyml.nas.space import Genome, architecture
 from tinyml.searched import sha256_of
 
 EVALUATIONS = 80
 """Candidates per input and limit; every one is judged by all supernets."""
-INPUTS, MORE = 4, 5
-"""How many inputs are looked at again, and with how many networks more each."""
+HELD = 0.95
+"""Of every voice's clips the share that has to be as short as an input's window: what is cut off cannot be learnt."""
+STEM_KERNEL, KERNEL, DEPTHS, SHARE = (5, 5), (3, 3), (1, 1, 1, 2), 0.75
+"""DS-CNN in terms of the space: its stem, its kernels, its blocks by stage, its part of the stages' channels."""
 _GENOME = TypeAdapter(Genome)
 
 
@@ -70,30 +78,45 @@ class Searched:
         return build_architecture(self.architecture, seed=seed)
 
 
-def pick(name: str, inputs: list[int]) -> dict[str, Any]:
-    """The network of the limit called `name`, and what it was chosen from; `inputs` are indices of geometries."""
-    shared = {index: explore(name, index) for index in inputs}
-    first = rated([foremost(candidates, 1)[0] for candidates in shared.values()], TRAIN_STEPS)
-    again = [space().geometries.index(network.geometry) for network in foremost(first, INPUTS)]
-    more = [network for index in again for network in foremost(shared[index], 1 + MORE)[1:]]
-    short = first | rated(more, TRAIN_STEPS)
-    last = rated(foremost(short, LAST), FINAL_STEPS)
-    winner = foremost(last, 1)[0]
-    by_supernets = {network: accuracy for candidates in shared.values() for network, accuracy in candidates.items()}
-    rows = [{"genome": asdict(network.genome), "cost": asdict(costs().cost(network.genome)),
-             "supernet": by_supernets[network], "voices": accuracy, "last": last.get(network)}
+def pick(name: str) -> dict[str, Any]:
+    """The network of the limit called `name`, and what it was chosen from."""
+    limit, shared, origin = limits()[name], {}, {}
+    for index in inputs():
+        met = explore(name, index)
+        found = foremost(met, 1)[0]
+        origin |= {found: "supernets"} | {made: "hand-made" for made in familiar(index, limit)}
+        shared[found] = met[found]
+    short = rated(list(origin), TRAIN_STEPS)
+    last = decide(short)
+    rows = [{"genome": asdict(network.genome), "cost": asdict(costs().cost(network.genome)), "origin": origin[network],
+             "supernet": shared.get(network), "voices": accuracy, "last": last.accuracies.get(network)}
             for network, accuracy in short.items()]  # fmt: skip
-    return {"genome": asdict(winner.genome), "cost": asdict(costs().cost(winner.genome)), "inputs": again,
-            "shortlist": rows}  # fmt: skip
+    winner = last.winner.genome
+    return {"genome": asdict(winner), "cost": asdict(costs().cost(winner)), "origin": origin[last.winner],
+            "inputs": inputs(), "shortlist": rows}  # fmt: skip
 
 
-def full() -> dict[str, Any]:
-    return pick("full", list(range(len(space().geometries))))
+def inputs() -> list[int]:
+    """Indices of the geometries whose window holds `HELD` of the clips of each voice that may be heard."""
+    longest_ms = max(float(np.quantile(durations_ms(voice), HELD)) for voice in VOICES)
+    return [i for i, g in enumerate(space().geometries) if g.height * g.hop_ms >= longest_ms]
 
 
-def tight() -> dict[str, Any]:
-    """Of the inputs alone that did best at the full limit."""
-    return pick("tight", result("pick-full")["inputs"])
+def durations_ms(voice: str) -> list[float]:
+    """How long a speaker's clips are."""
+    return [1000 * soundfile.info(path).duration for path in sorted(CLIPS.glob(f"*/{voice}_*.wav"))]
+
+
+def familiar(index: int, limit: NetworkCost) -> list[Searched]:
+    """The template's hand-made network on another input: DS-CNN's kernels, depth and proportions, of all widths the
+    largest that fits; none if none does."""
+    stages = space().stages
+    depths = tuple(spec.depths.index(count) for spec, count in zip(stages, DEPTHS, strict=True))
+    kernels = tuple((spec.kernels.index(KERNEL),) * count for spec, count in zip(stages, DEPTHS, strict=True))
+    shares = tuple((spec.expansions.index(SHARE),) for spec in stages)
+    stem = space().stem.kernels.index(STEM_KERNEL)
+    networks = (Genome(index, width, stem, depths, kernels, shares) for width in reversed(range(len(space().widths))))
+    return [Searched(genome) for genome in networks if within(costs().cost(genome), limit)][:1]
 
 
 def explore(name: str, index: int) -> dict[Searched, float]:

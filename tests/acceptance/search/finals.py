@@ -10,7 +10,7 @@ from joblib import Parallel, delayed
 from tests.acceptance.search import choice
 from tests.acceptance.search.baselines import HandMade
 from tests.acceptance.search.setting import FINAL_STEPS, QAT_STEPS, SEEDS, kept, result, rotation, spoken
-from tests.acceptance.search.training import judged, train_float
+from tests.acceptance.search.training import first_weights, judged, train_float
 from tests.acceptance.search.voices import Network
 
 
@@ -42,4 +42,5 @@ def one(network: Network, speaker: str, seed: int) -> dict[str, Any]:
         project = rotation(speaker, network.geometry)
         return asdict(judged(train_float(network.build, project, seed, FINAL_STEPS), project, seed))
 
-    return kept("finals", (network, FINAL_STEPS, QAT_STEPS, speaker, seed), train)
+    start = first_weights(network.build, seed)
+    return kept("finals", (network, start, FINAL_STEPS, QAT_STEPS, speaker, seed), train)

@@ -11,7 +11,7 @@ from typing import Any
 import jinja2
 import numpy as np
 
-from tests.acceptance.search import choice, setting
+from tests.acceptance.search import choice, setting, voices
 from tests.acceptance.search.baselines import GEOMETRY
 from tests.acceptance.search.boards import LATENCY_MS, RUNTIME_FLASH_BYTES, RUNTIME_RAM_BYTES
 from tests.acceptance.search.drawings import board_curves, ranking_points
@@ -139,8 +139,8 @@ def render(
         ranking=Ranking.of(found["ranking"], found["ranking-alone"])
         if results.has("ranking", "ranking-alone") else None,
         ablation=ablation_of(results), finals=compare(found, spaces["kws"]), time=Time(results.minutes),
-        verdict=verdict, parts=PARTS, choice=choice, hand_made_input=GEOMETRY.title, latency_ms=LATENCY_MS,
-        taken_bytes=(RUNTIME_RAM_BYTES, RUNTIME_FLASH_BYTES),
+        verdict=verdict, parts=PARTS, choice=choice, voices=voices, hand_made_input=GEOMETRY.title,
+        latency_ms=LATENCY_MS, taken_bytes=(RUNTIME_RAM_BYTES, RUNTIME_FLASH_BYTES),
     )  # fmt: skip
 
 

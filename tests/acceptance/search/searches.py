@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from pydantic import TypeAdapter
+from torch import nn
 
 from tests.acceptance.search.baselines import limits
 from tests.acceptance.search.setting import (
@@ -26,7 +27,7 @@ from tests.acceptance.search.setting import (
     space,
 )
 from tests.acceptance.search.supernets import fitness
-from tests.acceptance.search.training import accuracy, train_float
+from tests.acceptance.search.training import accuracy, first_weights, train_float
 from tinyml.artifacts import files_digest
 from tinyml.models import build_architecture
 from tinyml.nas.evaluation import Evaluator
@@ -90,12 +91,14 @@ def alone(genome: Genome, seed: int) -> float:
     """Accuracy on the fitness windows of a network trained from scratch; kept, so that it is trained once."""
     arch = architecture(space(), genome, CLASSES)
 
+    def build(seed: int) -> nn.Module:
+        return build_architecture(arch, seed=seed)
+
     def train() -> float:
         chosen = searched(arch.geometry)
-        model = train_float(lambda seed: build_architecture(arch, seed=seed), chosen, seed, TRAIN_STEPS)
-        return accuracy(model, chosen)
+        return accuracy(train_float(build, chosen, seed, TRAIN_STEPS), chosen)
 
-    return kept("alone", (arch, TRAIN_STEPS, seed), train)
+    return kept("alone", (arch, first_weights(build, seed), TRAIN_STEPS, seed), train)
 
 
 def archive(name: str, seed: int) -> tuple[Evaluated, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -23,6 +24,14 @@ class Judged:
     float_accuracy: float
     int8_accuracy: float
     correct: list[bool]
+
+
+def first_weights(build: Callable[[int], nn.Module], seed: int) -> str:
+    """Digest of what a training starts from: with another initialisation it is another training."""
+    state = hashlib.sha256()
+    for name, tensor in build(seed).state_dict().items():
+        state.update(name.encode() + tensor.numpy().tobytes())
+    return state.hexdigest()[:16]
 
 
 def train_float(build: Callable[[int], nn.Module], project: Project, seed: int, steps: int) -> nn.Module:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from statistics import mean
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from joblib import Parallel, delayed
 from torch import nn
 
-from tests.acceptance.search.setting import SEEDS, VOICES, kept, searched, spoken
-from tests.acceptance.search.training import hits, train_float
+from tests.acceptance.search.setting import FINAL_STEPS, SEEDS, VOICES, kept, searched, spoken
+from tests.acceptance.search.training import first_weights, hits, train_float
 from tinyml.architecture import Geometry
 
-LAST = 3
-"""How many of the best, hand-made or searched, are trained as long as the finals are to choose among them."""
+LAST, CLOSE = 4, 0.015
+"""How many of the best are trained as long as the finals are, and how close the second of them has to be to the first
+for both to be trained with the other seeds too: about what another seed changes."""
 
 
 class Network(Protocol):
@@ -29,17 +31,37 @@ class Network(Protocol):
 N = TypeVar("N", bound=Network)
 
 
-def rated(networks: Sequence[N], steps: int) -> dict[N, float]:
+@dataclass(frozen=True)
+class Decision(Generic[N]):
+    """The network that did best, and the accuracies of all that were trained as long as it was."""
+
+    winner: N
+    accuracies: dict[N, float]
+
+
+def decide(short: Mapping[N, float]) -> Decision[N]:
+    """The last word on networks whose accuracies after a short training are known."""
+    found = rated(foremost(short, LAST), FINAL_STEPS)
+    leaders = foremost(found, 2)
+    if len(leaders) == 2 and found[leaders[0]] - found[leaders[1]] <= CLOSE:
+        found |= (again := rated(leaders, FINAL_STEPS, SEEDS))
+        leaders = foremost(again, 1)
+    return Decision(leaders[0], found)
+
+
+def rated(networks: Sequence[N], steps: int, seeds: Sequence[int] = SEEDS[:1]) -> dict[N, float]:
     """Of every network, trained from scratch without a voice, the share of that voice's clips that it recognises: the
-    mean over `VOICES`."""
+    mean over `VOICES` and `seeds`."""
     for geometry in {n.geometry for n in networks}:  # here: workers cannot start processes of their own
         for voice in VOICES:
             project = searched(geometry, voice)
             for split in ("train", "val"):
                 project.examples(split)
             spoken(project, "val")
-    found = iter(Parallel(2)(delayed(_one)(n, voice, steps) for n in networks for voice in VOICES))
-    return {network: mean(next(found) for _ in VOICES) for network in networks}
+    jobs = [(network, voice, seed) for network in networks for voice in VOICES for seed in seeds]
+    found = Parallel(2)(delayed(_one)(network, voice, steps, seed) for network, voice, seed in jobs)
+    runs = len(VOICES) * len(seeds)
+    return {network: mean(found[i * runs : (i + 1) * runs]) for i, network in enumerate(networks)}
 
 
 def foremost(found: Mapping[N, float], count: int) -> list[N]:
@@ -47,12 +69,10 @@ def foremost(found: Mapping[N, float], count: int) -> list[N]:
     return sorted(found, key=lambda network: -found[network])[:count]
 
 
-def _one(network: Network, voice: str, steps: int) -> float:
-    seed = SEEDS[0]
-
+def _one(network: Network, voice: str, steps: int, seed: int) -> float:
     def train() -> float:
         project = searched(network.geometry, voice)
         model = train_float(network.build, project, seed, steps)
         return float(hits(model, project, spoken(project, "val")).mean())
 
-    return kept("voices", (network, voice, steps, seed), train)
+    return kept("voices", (network, first_weights(network.build, seed), voice, steps, seed), train)
