@@ -282,8 +282,6 @@ def test_ctrl_c_says_how_to_go_on(folder: Path, found: FoundAtOnce) -> None:
     assert not (folder / "network.toml").exists()
 
 
-
-
 def test_what_becomes_of_the_network_is_added_to_the_record(folder: Path, found: FoundAtOnce) -> None:
     project = Project.load(folder).override(train={"steps": 2}, quant={"qat_steps": 1})
     outcome = project.search()

@@ -73,8 +73,7 @@ def made_up(space: SearchSpace) -> Results:
                       "last": 0.88},
                      {"genome": asdict(sample(space, rng)), "cost": cost, "origin": "supernets", "supernet": 0.85,
                       "voices": 0.87, "last": None}]  # fmt: skip
-        found[f"pick-{name}"] = {"genome": asdict(genome), "cost": cost, "origin": "hand-made", "inputs": [0],
-                                 "shortlist": shortlist}  # fmt: skip
+        found[f"pick-{name}"] = {"genome": asdict(genome), "cost": cost, "shortlist": shortlist}
     for seed in SEEDS:
         found[f"supernet-{seed}"] = {"seconds": 1000.0, "losses": [2.0, 1.0, 0.5]}
         found[f"search-{seed}"] = {

@@ -92,8 +92,7 @@ def pick(name: str) -> dict[str, Any]:
              "supernet": shared.get(network), "voices": accuracy, "last": last.accuracies.get(network)}
             for network, accuracy in short.items()]  # fmt: skip
     winner = last.winner.genome
-    return {"genome": asdict(winner), "cost": asdict(costs().cost(winner)), "origin": origin[last.winner],
-            "inputs": inputs(), "shortlist": rows}  # fmt: skip
+    return {"genome": asdict(winner), "cost": asdict(costs().cost(winner)), "shortlist": rows}
 
 
 def inputs() -> list[int]:
@@ -145,7 +144,7 @@ def network(name: str) -> Network:
     winner, limit = chosen(name), limits()[name]
     (budget, *_) = budgets(limit)
     record = record_file(name, winner.genome.geometry)
-    steps = " ".join([*(f"supernet-{seed}" for seed in SEEDS), "pick-full", "pick-tight"])
+    steps = " ".join([*(f"supernet-{seed}" for seed in SEEDS), f"pick-{name}"])
     found_by = Found(
         command=f'make search-figures STEP="{steps}"', date=date.fromtimestamp(record.stat().st_mtime).isoformat(),
         seed=SEEDS[0], board="nrf52840", data=f"spoken digits without {TEST_SPEAKER}, synth",
