@@ -62,7 +62,8 @@ def finished(folder: Path) -> Iterator[object]:
     (out,) = (p for p in (folder / "build" / "search").iterdir() if not p.name.startswith("."))
     yield replace(SearchRecord.load(out / "record.json"), seconds=None)
     yield replace(SearchRecord.load(out / "finished.json"), seconds=None)
-    yield (out / "chosen.pt").read_bytes()
+    for file in ("chosen.pt", "teachers.pt"):
+        yield (out / file).read_bytes()
 
 
 @pytest.mark.timeout(3000)

@@ -17,6 +17,7 @@ from tinyml.ir.tensor import QuantParams
 from tinyml.models import build
 from tinyml.train import TrainConfig, TrainResult, evaluate, fit
 from tinyml.train.augment import AugmentConfig, augment
+from tinyml.train.teaching import TEMPERATURE, Teachers
 
 QUANT = QuantParams((0.5,), 0)
 CONFIG = TrainConfig(steps=12, batch_size=16, mixup=0.2, weight_average=0.9, checkpoint_every=3, threads=1)
@@ -24,6 +25,49 @@ CONFIG = TrainConfig(steps=12, batch_size=16, mixup=0.2, weight_average=0.9, che
 
 def small_net() -> nn.Module:
     return build("ds_cnn", (49, 40), 4, width_mult=0.25)
+
+
+def test_a_pupil_learns_what_its_teacher_answers_and_not_the_labels(feature_blobs) -> None:
+    examples, val = feature_blobs(400, seed=1), feature_blobs(200, seed=2)
+    teacher = build("ds_cnn", (49, 40), 4, width_mult=0.5)
+    fit(teacher, examples, val, TrainConfig(steps=60, batch_size=64), input_quant=QUANT)
+    state = {name: value.clone() for name, value in teacher.state_dict().items()}
+    wrong = replace(examples, y=(examples.y + 1) % 4)
+    pupil = build("ds_cnn", (49, 40), 4, width_mult=0.5)
+    result = fit(pupil, wrong, val, TrainConfig(steps=60, batch_size=64), input_quant=QUANT, teachers=[teacher])
+    assert result.val_accuracy > 0.8 and result.history[-1] < result.history[0]
+    assert all(torch.equal(value, state[name]) for name, value in teacher.state_dict().items())
+
+
+def test_teachers_answer_as_their_mean_and_a_pupil_that_agrees_has_nothing_to_learn() -> None:
+    x, logits = torch.zeros(2, 1), torch.tensor([[2.0, 0.0, -1.0], [0.0, 1.0, 0.0]], requires_grad=True)
+
+    class Says(nn.Module):
+        def __init__(self, logits: torch.Tensor) -> None:
+            super().__init__()
+            self.said = logits.detach()
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.said
+
+    one, other = Says(logits), Says(logits.flip(1))
+    torch.testing.assert_close(Teachers([one, other]).answers(x),
+                               (torch.softmax(one.said / TEMPERATURE, 1)
+                                + torch.softmax(other.said / TEMPERATURE, 1)) / 2)  # fmt: skip
+    Teachers([one]).loss(logits, x, x).backward()
+    torch.testing.assert_close(logits.grad, torch.zeros_like(logits))
+
+
+def test_another_teacher_is_another_run(feature_blobs, tmp_path: Path) -> None:
+    examples, val = feature_blobs(48, seed=1), feature_blobs(24, seed=2)
+    teachers = [build("ds_cnn", (49, 40), 4, width_mult=0.25, seed=seed) for seed in (1, 2)]
+    for teacher in teachers:
+        with pytest.raises(Killed):
+            fit(small_net(), examples, val, CONFIG, input_quant=QUANT, checkpoint_dir=tmp_path, teachers=[teacher],
+                progress=kill_at(6))  # fmt: skip
+    resumed, whole = (fit(small_net(), examples, val, CONFIG, input_quant=QUANT, teachers=teachers[1:],
+                          checkpoint_dir=folder) for folder in (tmp_path, None))  # fmt: skip
+    assert resumed.history == whole.history
 
 
 class Killed(Exception):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from tinyml.train.checkpoint import Checkpoints
 from tinyml.train.config import TrainConfig
 from tinyml.train.loop import check_examples, reproducible, run_key, train_steps
 from tinyml.train.metrics import Examples, Metrics, evaluate, input_shape
+from tinyml.train.teaching import Teachers
 
 
 @dataclass(frozen=True)
@@ -61,9 +63,10 @@ class TrainResult:
 
 def fit(
     model: nn.Module, train: Examples, val: Examples, config: TrainConfig = TrainConfig(), *, input_quant: QuantParams,
-    checkpoint_dir: Path | None = None, progress: Progress = no_progress,
+    checkpoint_dir: Path | None = None, progress: Progress = no_progress, teachers: Sequence[nn.Module] = (),
 ) -> TrainResult:  # fmt: skip
-    """Train `model` in place on int8 windows whose dB values `input_quant` defines.
+    """Train `model` in place on int8 windows whose dB values `input_quant` defines: to give the labels, or, where there
+    are `teachers`, trained networks with the same input and classes, to answer as these do in the mean.
 
     The result depends on the model's initial weights, the data and the config only: a run that was killed and
     called again with the same `checkpoint_dir` ends with the same weights as one that was not.
@@ -73,13 +76,15 @@ def fit(
     check_examples(val, "validation")
     trace_layers(model, input_shape(train.x))
 
-    def loss(logits: torch.Tensor, _: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    def labels_loss(logits: torch.Tensor, _: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         return nn.functional.cross_entropy(logits, targets, label_smoothing=config.label_smoothing)
 
+    answering = Teachers([teacher.eval().to(memory_format=torch.channels_last) for teacher in teachers])
+    loss = answering.loss if teachers else labels_loss
     with reproducible(config.threads):
         checkpoints = None
         if checkpoint_dir is not None:
-            initial = [(k, float(v.double().sum())) for k, v in model.state_dict().items()]
+            initial = [(k, float(v.double().sum())) for m in (model, *teachers) for k, v in m.state_dict().items()]
             checkpoints = Checkpoints(checkpoint_dir / "float.ckpt", run_key(config, train, input_quant, initial))
         history = train_steps(model, train, loss, config, input_quant=input_quant, checkpoints=checkpoints,
                               progress=progress, what="training")  # fmt: skip

@@ -38,7 +38,9 @@ STEPS = (
     Step("ranking-alone", ranking.train),
     Step("ranking", ranking.correlate),
     *(Step(f"pick-{limit}", partial(choice.pick, limit)) for limit in ("full", "tight")),
+    *(Step(f"refine-{limit}", partial(choice.refine, limit)) for limit in ("full", "tight")),
     *(Step(f"rotation-{speaker}", partial(finals.judge, speaker)) for speaker in SPEAKERS),
+    *(Step(f"taught-{speaker}", partial(finals.judge_taught, speaker)) for speaker in SPEAKERS),
 )
 
 

@@ -7,8 +7,9 @@ so is what is known to be good: the hand-made network's own layers on that input
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
+from itertools import product
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -19,10 +20,11 @@ from joblib import Parallel, delayed
 from pydantic import TypeAdapter
 from torch import nn
 
-from tests.acceptance.search.baselines import limits
+from tests.acceptance.search.baselines import HandMade, limits
 from tests.acceptance.search.setting import (
     CLASSES,
     CLIPS,
+    FINAL_STEPS,
     POPULATION,
     SEEDS,
     TEST_SPEAKER,
@@ -37,6 +39,7 @@ from tests.acceptance.search.setting import (
     space,
 )
 from tests.acceptance.search.supernets import fitness
+from tests.acceptance.search.training import Network as TrainedNetwork
 from tests.acceptance.search.voices import decide, foremost, rated
 from tinyml.architecture import Architecture, Found, Geometry, Network
 from tinyml.artifacts import files_digest
@@ -53,6 +56,8 @@ HELD = 0.95
 """Of every voice's clips the share that has to be as short as an input's window: what is cut off cannot be learnt."""
 STEM_KERNEL, KERNEL, DEPTHS, SHARE = (5, 5), (3, 3), (1, 1, 1, 2), 0.75
 """DS-CNN in terms of the space: its stem, its kernels, its blocks by stage, its part of the stages' channels."""
+USED, LARGEST = 0.8, 4
+"""Of a limit's cycles the share that a network has to use to stand for it; how many larger ones are tried if not."""
 _GENOME = TypeAdapter(Genome)
 
 
@@ -93,6 +98,38 @@ def pick(name: str) -> dict[str, Any]:
             for network, accuracy in short.items()]  # fmt: skip
     winner = last.winner.genome
     return {"genome": asdict(winner), "cost": asdict(costs().cost(winner)), "shortlist": rows}
+
+
+def refine(name: str) -> dict[str, Any]:
+    """The limit's network for good: the one that was picked, unless it leaves so much of the limit unused that a
+    comparison at equal cost is none; then the best of larger ones of its input, taught, judged by voices not heard."""
+    limit, winner, taught = limits()[name], picked(name), {}
+    if costs().cost(winner.genome).cycles < USED * limit.cycles:
+        taught = rated(filling(winner, limit), FINAL_STEPS, taught_by=teachers(winner.geometry))
+        (winner,) = foremost(taught, 1)
+    rows = [{"genome": asdict(network.genome), "cost": asdict(costs().cost(network.genome)), "voices": accuracy}
+            for network, accuracy in taught.items()]  # fmt: skip
+    return {"genome": asdict(winner.genome), "cost": asdict(costs().cost(winner.genome)), "larger": rows}
+
+
+def filling(network: Searched, limit: NetworkCost) -> list[Searched]:
+    """On a network's input with its kernels: for every choice of depths the one with most multiply-accumulates that
+    fits, whatever its widths; of those the `LARGEST` with most, most first. That the largest network that fits is
+    likely the best is what TinyNAS chooses spaces by."""
+    found = filter(None, (_largest(network, depths, limit) for depths in product(*(s.depths for s in space().stages))))
+    return sorted(found, key=lambda n: -n.architecture.macs)[:LARGEST]
+
+
+def _largest(like: Searched, depths: tuple[int, ...], limit: NetworkCost) -> Searched | None:
+    """Of the networks with so many blocks by stage."""
+    stages = space().stages
+    chosen = tuple(spec.depths.index(count) for spec, count in zip(stages, depths, strict=True))
+    kernels = tuple((own[0],) * count for own, count in zip(like.genome.kernels, depths, strict=True))
+    shares = product(*(range(len(spec.expansions)) for spec in stages))
+    genomes = (replace(like.genome, width=width, depths=chosen, kernels=kernels, expansions=tuple((s,) for s in own))
+               for width, own in product(range(len(space().widths)), shares))  # fmt: skip
+    largest_first = sorted(map(Searched, genomes), key=lambda n: -n.architecture.macs)
+    return next((n for n in largest_first if within(costs().quick(n.genome), limit)), None)
 
 
 def inputs() -> list[int]:
@@ -144,7 +181,7 @@ def network(name: str) -> Network:
     winner, limit = chosen(name), limits()[name]
     (budget, *_) = budgets(limit)
     record = record_file(name, winner.genome.geometry)
-    steps = " ".join([*(f"supernet-{seed}" for seed in SEEDS), f"pick-{name}"])
+    steps = " ".join([*(f"supernet-{seed}" for seed in SEEDS), f"pick-{name}", f"refine-{name}"])
     found_by = Found(
         command=f'make search-figures STEP="{steps}"', date=date.fromtimestamp(record.stat().st_mtime).isoformat(),
         seed=SEEDS[0], board="nrf52840", data=f"spoken digits without {TEST_SPEAKER}, synth",
@@ -155,6 +192,22 @@ def network(name: str) -> Network:
     return Network.of(winner.architecture, found_by)
 
 
+def picked(name: str) -> Searched:
+    """What `pick` has found for a limit."""
+    return Searched(_GENOME.validate_python(result(f"pick-{name}")["genome"]))
+
+
 def chosen(name: str) -> Searched:
     """The searched network of a limit."""
-    return Searched(_GENOME.validate_python(result(f"pick-{name}")["genome"]))
+    return Searched(_GENOME.validate_python(result(f"refine-{name}")["genome"]))
+
+
+def teachers(geometry: Geometry) -> tuple[TrainedNetwork, ...]:
+    """Who teaches networks of an input: the two of the full cost, searched and hand-made, as far as they have it.
+
+    Raises: ValueError when neither has.
+    """
+    both = picked("full"), HandMade(**result("baselines")["full"]["best"]["network"])
+    if not (found := tuple(network for network in both if network.geometry == geometry)):
+        raise ValueError(f"no network of the full cost has the input {geometry.title}, so none can teach")
+    return found

@@ -39,7 +39,9 @@ PARTS = {
     "searches": tuple(f"search-{seed}" for seed in SEEDS),
     "ablation": tuple(f"ablation-{seed}" for seed in SEEDS),
     "ranking": ("ranking-alone", "ranking"),
-    "finals": ("pick-full", "pick-tight", *(f"rotation-{speaker}" for speaker in SPEAKERS)),
+    "choice": ("pick-full", "pick-tight", "refine-full", "refine-tight"),
+    "labels": tuple(f"rotation-{speaker}" for speaker in SPEAKERS),
+    "taught": tuple(f"taught-{speaker}" for speaker in SPEAKERS),
 }
 """The steps by the part of the page that needs them, in the order in which they run."""
 STEPS = tuple(step for steps in PARTS.values() for step in steps)
@@ -69,7 +71,7 @@ def write() -> None:
     spaces = {"kws": setting.space(), "vision": load_space("vision", WORK)}
     text = render(results, spaces, pictures=draw(results), lacks=lacks, volumes=without_first(results))
     for limit in ("full", "tight"):
-        if results.has(f"pick-{limit}"):
+        if results.has(f"refine-{limit}"):
             write_network(choice.network(limit), FOLDER / f"{limit}.toml")
     write_text(REPOSITORY / "docs" / "search.md", text)
     setting.say("docs/search.md" + (f" (without {', '.join(results.missing)})" if results.missing else ""))
@@ -138,7 +140,8 @@ def render(
                   for s in SEEDS if results.has(f"search-{s}")],
         ranking=Ranking.of(found["ranking"], found["ranking-alone"])
         if results.has("ranking", "ranking-alone") else None,
-        ablation=ablation_of(results), finals=compare(found, spaces["kws"]), time=Time(results.minutes),
+        ablation=ablation_of(results), finals=compare(found, spaces["kws"], "taught"),
+        on_labels=compare(found, spaces["kws"], "rotation"), time=Time(results.minutes),
         verdict=verdict, parts=PARTS, choice=choice, voices=voices, hand_made_input=GEOMETRY.title,
         latency_ms=LATENCY_MS, taken_bytes=(RUNTIME_RAM_BYTES, RUNTIME_FLASH_BYTES),
     )  # fmt: skip

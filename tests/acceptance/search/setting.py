@@ -118,10 +118,15 @@ def budgets(limit: NetworkCost) -> tuple[Budget, ...]:
 def kept(kind: str, key: object, make: Callable[[], Any]) -> Any:
     """What `make` gives, JSON-able; made once for a `key`, all that it depends on, so that what was killed loses little
     and what has changed is made anew."""
-    path = WORK / kind / f"{hashlib.sha256(repr(key).encode()).hexdigest()[:16]}.json"
+    path = kept_path(kind, key)
     if not path.is_file():
         write_text(path, json.dumps(make()))
     return json.loads(path.read_text())
+
+
+def kept_path(kind: str, key: object) -> Path:
+    """Where it is kept."""
+    return WORK / kind / f"{hashlib.sha256(repr(key).encode()).hexdigest()[:16]}.json"
 
 
 def result_path(name: str) -> Path:

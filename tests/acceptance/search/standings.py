@@ -84,16 +84,18 @@ def hand_made(network: dict[str, Any]) -> str:
     return f"{network['arch']} x{network['width_mult']:g}, depth {network['depth']}"
 
 
-def compared(found: Mapping[str, Any], limit: str, space: SearchSpace, speakers: tuple[str, ...]) -> Comparison:
+def compared(
+    found: Mapping[str, Any], limit: str, space: SearchSpace, speakers: tuple[str, ...], step: str
+) -> Comparison:
     """The networks of a limit, over the rotations that have run."""
-    pick, made = found[f"pick-{limit}"], found["baselines"][limit]["best"]
+    pick, made = found[f"refine-{limit}"], found["baselines"][limit]["best"]
     what = {
         "searched": described(space, _GENOME.validate_python(pick["genome"])),
         "hand-made": hand_made(made["network"]),
     }
 
     def standing(kind: str, cost: dict[str, int]) -> Standing:
-        runs = {s: [found[f"rotation-{s}"][f"{limit}/{kind}/{seed}"] for seed in SEEDS] for s in speakers}
+        runs = {s: [found[f"{step}-{s}"][f"{limit}/{kind}/{seed}"] for seed in SEEDS] for s in speakers}
         means = [float(np.mean([row[which] for own in runs.values() for row in own]))
                  for which in ("float_accuracy", "int8_accuracy")]  # fmt: skip
         return Standing(kind, what[kind], NetworkCost(**cost), *means,
@@ -116,10 +118,10 @@ class Finals:
         return self.speakers == SPEAKERS
 
 
-def compare(found: Mapping[str, Any], space: SearchSpace) -> Finals | None:
-    """From the results by step; None before a rotation has run."""
-    speakers = tuple(s for s in SPEAKERS if f"rotation-{s}" in found)
-    if not speakers or not {"pick-full", "pick-tight", "baselines"} <= found.keys():
+def compare(found: Mapping[str, Any], space: SearchSpace, step: str) -> Finals | None:
+    """From the results by step; `step`: the name of the rotations', without the speaker. None before one has run."""
+    speakers = tuple(s for s in SPEAKERS if f"{step}-{s}" in found)
+    if not speakers or not {"refine-full", "refine-tight", "baselines"} <= found.keys():
         return None
-    full, tight = (compared(found, limit, space, speakers) for limit in ("full", "tight"))
+    full, tight = (compared(found, limit, space, speakers, step) for limit in ("full", "tight"))
     return Finals(speakers, {"full": full, "tight": tight}, Comparison(tight.searched, full.rival))

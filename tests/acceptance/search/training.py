@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from torch import nn
 
 from tests.acceptance.search.setting import QAT_STEPS, bars, spoken
+from tinyml.architecture import Geometry
 from tinyml.data import FeatureSet
 from tinyml.pipeline import Project
 from tinyml.quant import QuantConfig, quantize
 from tinyml.train import TrainConfig, fit
 from tinyml.train.metrics import evaluate, predict
+
+
+class Network(Protocol):
+    """What can be trained; its `repr` names it."""
+
+    @property
+    def geometry(self) -> Geometry: ...
+
+    def build(self, seed: int) -> nn.Module: ...
 
 
 @dataclass(frozen=True)
@@ -34,11 +45,13 @@ def first_weights(build: Callable[[int], nn.Module], seed: int) -> str:
     return state.hexdigest()[:16]
 
 
-def train_float(build: Callable[[int], nn.Module], project: Project, seed: int, steps: int) -> nn.Module:
+def train_float(
+    build: Callable[[int], nn.Module], project: Project, seed: int, steps: int, teachers: Sequence[nn.Module] = ()
+) -> nn.Module:
     """A network trained on the training windows of `project`; `build(seed)` gives it its first weights."""
     model = build(seed)
     fit(model, project.examples("train"), project.examples("val"), TrainConfig(steps=steps, seed=seed),
-        input_quant=project.features.quant, progress=bars())  # fmt: skip
+        input_quant=project.features.quant, progress=bars(), teachers=teachers)  # fmt: skip
     return model.eval()
 
 

@@ -5,27 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import mean
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 from joblib import Parallel, delayed
 from torch import nn
 
+from tests.acceptance.search.lessons import lessons, trained
 from tests.acceptance.search.setting import FINAL_STEPS, SEEDS, VOICES, kept, searched, spoken
-from tests.acceptance.search.training import first_weights, hits, train_float
-from tinyml.architecture import Geometry
+from tests.acceptance.search.training import Network, first_weights, hits, train_float
 
 LAST, CLOSE = 4, 0.015
 """How many of the best are trained as long as the finals are, and how close the second of them has to be to the first
 for both to be trained with the other seeds too: about what another seed changes."""
-
-
-class Network(Protocol):
-    """What can be trained; its `repr` names it."""
-
-    @property
-    def geometry(self) -> Geometry: ...
-
-    def build(self, seed: int) -> nn.Module: ...
 
 
 N = TypeVar("N", bound=Network)
@@ -49,17 +40,20 @@ def decide(short: Mapping[N, float]) -> Decision[N]:
     return Decision(leaders[0], found)
 
 
-def rated(networks: Sequence[N], steps: int, seeds: Sequence[int] = SEEDS[:1]) -> dict[N, float]:
+def rated(
+    networks: Sequence[N], steps: int, seeds: Sequence[int] = SEEDS[:1], taught_by: Sequence[Network] = ()
+) -> dict[N, float]:
     """Of every network, trained from scratch without a voice, the share of that voice's clips that it recognises: the
-    mean over `VOICES` and `seeds`."""
+    mean over `VOICES` and `seeds`. Teachers, which have the networks' input, have not heard the voice either."""
     for geometry in {n.geometry for n in networks}:  # here: workers cannot start processes of their own
         for voice in VOICES:
             project = searched(geometry, voice)
             for split in ("train", "val"):
                 project.examples(split)
             spoken(project, "val")
+    Parallel(2)(delayed(_teacher)(teacher, voice) for voice in VOICES for teacher in taught_by)
     jobs = [(network, voice, seed) for network in networks for voice in VOICES for seed in seeds]
-    found = Parallel(2)(delayed(_one)(network, voice, steps, seed) for network, voice, seed in jobs)
+    found = Parallel(2)(delayed(_one)(network, voice, steps, seed, taught_by) for network, voice, seed in jobs)
     runs = len(VOICES) * len(seeds)
     return {network: mean(found[i * runs : (i + 1) * runs]) for i, network in enumerate(networks)}
 
@@ -69,10 +63,15 @@ def foremost(found: Mapping[N, float], count: int) -> list[N]:
     return sorted(found, key=lambda network: -found[network])[:count]
 
 
-def _one(network: Network, voice: str, steps: int, seed: int) -> float:
+def _one(network: Network, voice: str, steps: int, seed: int, taught_by: Sequence[Network]) -> float:
     def train() -> float:
         project = searched(network.geometry, voice)
-        model = train_float(network.build, project, seed, steps)
+        model = train_float(network.build, project, seed, steps, [_teacher(teacher, voice) for teacher in taught_by])
         return float(hits(model, project, spoken(project, "val")).mean())
 
-    return kept("voices", (network, first_weights(network.build, seed), voice, steps, seed), train)
+    key = (network, first_weights(network.build, seed), voice, steps, seed)
+    return kept("voices", (*key, lessons(taught_by)) if taught_by else key, train)
+
+
+def _teacher(network: Network, voice: str) -> nn.Module:
+    return trained(network, searched(network.geometry, voice), f"without {voice}")
