@@ -76,7 +76,7 @@ def test_new_makes_a_project(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["folder"] == str(tmp_path / "hears")
     made = {p.name for p in (tmp_path / "hears").iterdir()}
-    assert made == {".gitignore", "README.md", "firmware", "tinyml.toml"}
+    assert made == {".gitignore", "README.md", "firmware", "network.toml", "tinyml.toml"}
     assert 'words = ["on", "off"]' in (tmp_path / "hears" / "tinyml.toml").read_text()
     assert [p.name for p in tmp_path.iterdir()] == ["hears"]
 
@@ -115,8 +115,8 @@ def test_bench_of_a_project_names_the_missing_virtual_board_first(tmp_path: Path
         ("threshold = 0.8", "treshold = 0.8", "build", 1, "did you mean `detect.threshold`?"),
         ('name = "nrf52840"', 'name = "nrf5284"', "build", 1, "nrf52840"),
         ('sources = ["synth"]', 'sources = ["mine"]', "train", 1, "tinyml data import DIR --name mine"),
-        ('arch = "ds_cnn"', 'arch = "ds_cmm"', "train", 1, "ds_cnn"),
-        ('arch = "ds_cnn"', 'module = "model.py:build"', "train", 1, "model.py"),
+        ('architecture = "network.toml"', 'arch = "ds_cmm"', "train", 1, "ds_cnn"),
+        ('architecture = "network.toml"', 'module = "model.py:build"', "train", 1, "model.py"),
     ],
 )
 def test_a_wrong_project_is_refused(

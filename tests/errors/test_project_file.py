@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tomllib
 from pathlib import Path
 
@@ -32,6 +33,7 @@ GOOD = (apps_dir() / "kws" / "tinyml.toml").read_text()
 )
 def test_wrong_keys_are_named(tmp_path: Path, old: str, new: str, message: str, hint: str | None) -> None:
     assert old in GOOD
+    shutil.copy(apps_dir() / "kws" / "network.toml", tmp_path)
     (tmp_path / "tinyml.toml").write_text(GOOD.replace(old, new, 1))
     with pytest.raises(ProjectError, match=message) as caught:
         load_config(tmp_path)

@@ -83,6 +83,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = folder / "tinyml.toml"
     text = path.read_text().replace('sources = ["synth"]', 'sources = ["synth"]\nclips = 60\ncopies = 1', 1)
     text = text.replace("steps = 900", "steps = 2\nbatch_size = 8", 1)
+    assert (searched := 'architecture = "network.toml"') in text
+    text = text.replace(searched, 'arch = "ds_cnn"').replace("frame_ms = 32", "frame_ms = 32\nmel_bins = 40", 1)
+    (folder / "network.toml").unlink()
     path.write_text(text + '\n[search]\nspace = "space.toml"  # my own\nbudget = "1m"\n')
     _ = Project.load(folder).manifests
     return folder

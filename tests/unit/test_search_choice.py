@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 
 import pytest
 from tests.acceptance.search import choice, voices
@@ -11,6 +12,7 @@ from tests.acceptance.search.setting import SEEDS, costs, space
 from tinyml.architecture import Geometry
 from tinyml.compiler.cost import NetworkCost
 from tinyml.models.ds_cnn import BLOCKS
+from tinyml.nas.space import Genome
 
 USUAL = next(i for i, g in enumerate(space().geometries) if g == Geometry(49, 40, 1, 20.0))
 LIMIT = NetworkCost(macs=0, cycles=2_287_486, arena_bytes=10_064, code_bytes=0, weight_bytes=0)
@@ -25,6 +27,68 @@ def test_the_hand_made_network_is_tried_on_another_input_as_wide_as_fits() -> No
     (wider,) = choice.familiar(USUAL, NetworkCost(0, 2 * LIMIT.cycles, 2 * LIMIT.arena_bytes, 0, 0))
     assert wider.architecture.stem.channels > arch.stem.channels
     assert choice.familiar(USUAL, NetworkCost(0, 1000, 1000, 0, 0)) == []
+
+
+@dataclass(frozen=True)
+class TwiceItsWork:
+    """Stands for `Costs`: two cycles for a multiply-accumulate, no memory."""
+
+    def cost(self, genome: Genome) -> NetworkCost:
+        macs = choice.Searched(genome).architecture.macs
+        return NetworkCost(macs, 2 * macs, 0, 0, 0)
+
+    quick = cost
+
+
+@pytest.fixture
+def usual(monkeypatch: pytest.MonkeyPatch) -> choice.Searched:
+    """DS-CNN's layers on the usual input, picked for a limit whose costs are work alone."""
+    (network,) = choice.familiar(USUAL, LIMIT)
+    narrow = replace(space(), widths=space().widths[: network.genome.width + 1])  # fewer are tried sooner
+    monkeypatch.setattr(choice, "space", lambda: narrow)
+    monkeypatch.setattr(choice, "costs", TwiceItsWork)
+    monkeypatch.setattr(choice, "picked", lambda limit: network)
+    return network
+
+
+def test_a_limit_is_filled_by_the_largest_network_of_every_choice_of_depths(usual: choice.Searched) -> None:
+    limit = NetworkCost(0, 2 * usual.architecture.macs + 1, 0, 0, 0)
+    found = choice.filling(usual, limit)
+    work = [n.architecture.macs for n in found]
+    assert len(found) == choice.LARGEST == len({n.genome.depths for n in found})
+    assert work == sorted(work, reverse=True) and 2 * work[0] <= limit.cycles
+    assert work[0] >= usual.architecture.macs  # it is one of those that were there to take
+    assert {n.geometry for n in found} == {usual.geometry}
+    assert all(n.architecture.stem.kernel == (5, 5) and {b.kernel for b in n.architecture.blocks} == {(3, 3)}
+               for n in found)  # fmt: skip
+
+
+@pytest.mark.parametrize(("used", "larger"), [(0.81, False), (0.79, True)])
+def test_a_network_that_leaves_a_limit_unused_gives_way(
+    monkeypatch: pytest.MonkeyPatch, usual: choice.Searched, used: float, larger: bool
+) -> None:
+    limit = NetworkCost(0, int(2 * usual.architecture.macs / used), 0, 0, 0)
+    teacher, asked = object(), []
+
+    def rated(networks: Sequence[choice.Searched], steps: int, taught_by: Sequence[object]) -> dict[object, float]:
+        asked.extend(taught_by)
+        return {n: 0.8 + 0.01 * (i == 2) for i, n in enumerate(networks)}
+
+    monkeypatch.setattr(choice, "limits", lambda: {"tight": limit})
+    monkeypatch.setattr(choice, "rated", rated)
+    monkeypatch.setattr(choice, "teachers", lambda geometry: (teacher,))
+    found = choice.refine("tight")
+    assert found["genome"] == (found["larger"][2]["genome"] if larger else asdict(usual.genome))
+    assert [row["voices"] for row in found["larger"]] == ([0.8, 0.8, 0.81, 0.8] if larger else [])
+    assert asked == ([teacher] if larger else [])
+
+
+def test_an_input_that_no_teacher_has_is_an_error(monkeypatch: pytest.MonkeyPatch, usual: choice.Searched) -> None:
+    made = {"full": {"best": {"network": {"arch": "ds_cnn", "width_mult": 1.0, "depth": 5}}}}
+    monkeypatch.setattr(choice, "result", lambda step: made)
+    assert choice.teachers(usual.geometry) == (usual, choice.HandMade("ds_cnn", 1.0, 5))
+    with pytest.raises(ValueError, match="24 mel x 39 frames of 25 ms, so none can teach"):
+        choice.teachers(Geometry(39, 24, 1, 25.0))
 
 
 @pytest.mark.parametrize(("last_clip_ms", "shortest_ms"), [(500.0, 775), (900.0, 975), (5000.0, 0)])

@@ -18,7 +18,7 @@ from tests.acceptance.search.drawings import board_curves, ranking_points
 from tests.acceptance.search.intervals import Gap, Interval
 from tests.acceptance.search.searches import REFERENCE_ACCURACY, archive
 from tests.acceptance.search.setting import CLASSES, COUNTS, REPOSITORY, SEEDS, SPEAKERS, WORK
-from tests.acceptance.search.standings import compare
+from tests.acceptance.search.standings import compare, taught_against_labels
 from tinyml.architecture import write_network
 from tinyml.board import load_board
 from tinyml.compiler.cost import NetworkCost
@@ -133,6 +133,8 @@ def render(
     environment.filters |= {"points": points, "count": "{:,}".format, "fixed": fixed, "interval": interval,
                             "code": "`{}`".format}  # fmt: skip
     found = results.found
+    taught, on_labels = (compare(found, spaces["kws"], step) for step in ("taught", "rotation"))
+    both = taught is not None and on_labels is not None and taught.speakers == on_labels.speakers
     return environment.get_template("page.md.j2").render(
         results=results, setting=setting, space=spaces["kws"], pictures=pictures, limits=found.get("baselines", {}),
         boards=boards_of(found["boards"], spaces["vision"], lacks or {}) if results.has("boards") else None,
@@ -140,8 +142,8 @@ def render(
                   for s in SEEDS if results.has(f"search-{s}")],
         ranking=Ranking.of(found["ranking"], found["ranking-alone"])
         if results.has("ranking", "ranking-alone") else None,
-        ablation=ablation_of(results), finals=compare(found, spaces["kws"], "taught"),
-        on_labels=compare(found, spaces["kws"], "rotation"), time=Time(results.minutes),
+        ablation=ablation_of(results), finals=taught, on_labels=on_labels,
+        as_delivered=taught_against_labels(taught, on_labels) if both else {}, time=Time(results.minutes),
         verdict=verdict, parts=PARTS, choice=choice, voices=voices, hand_made_input=GEOMETRY.title,
         latency_ms=LATENCY_MS, taken_bytes=(RUNTIME_RAM_BYTES, RUNTIME_FLASH_BYTES),
     )  # fmt: skip

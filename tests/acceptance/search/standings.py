@@ -118,6 +118,11 @@ class Finals:
         return self.speakers == SPEAKERS
 
 
+def taught_against_labels(taught: Finals, on_labels: Finals) -> dict[str, Difference]:
+    """By limit, the searched network taught less the hand-made one that learnt the labels, as each is delivered."""
+    return {limit: difference(c.searched, on_labels.by_limit[limit].rival) for limit, c in taught.by_limit.items()}
+
+
 def compare(found: Mapping[str, Any], space: SearchSpace, step: str) -> Finals | None:
     """From the results by step; `step`: the name of the rotations', without the speaker. None before one has run."""
     speakers = tuple(s for s in SPEAKERS if f"{step}-{s}" in found)
