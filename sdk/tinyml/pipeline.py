@@ -195,18 +195,15 @@ class Project(DevicePath):
 
     def _train_stage(self, out: Path) -> None:
         from tinyml import train
-        from tinyml.nas.record import SearchRecord
-        from tinyml.nas.teachers import load_teachers
 
         t = self.config.train
         config = train.TrainConfig(steps=t.steps, batch_size=t.batch_size, seed=t.seed)
-        model, teachers = self.build_model(), []
-        if start := self.keys.starting_search:
-            train.start_from(model, start.weights_file)
-            teachers = load_teachers(SearchRecord.load(start.record_file), start.teachers_file)
+        model = self.build_model()
+        if weights := self.keys.starting_weights:
+            train.start_from(model, weights)
         train.fit(
             model, self.examples("train"), self.examples("val"), config, input_quant=self.features.quant,
-            checkpoint_dir=self.store.work_dir("train", self.keys.train), progress=self.progress, teachers=teachers,
+            checkpoint_dir=self.store.work_dir("train", self.keys.train), progress=self.progress,
         ).save(out)  # fmt: skip
 
     @cached_property

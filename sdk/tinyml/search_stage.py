@@ -38,8 +38,10 @@ _CODE = ("nas", "architecture", "models", "train", "compiler", "ops")
 _COUNTS_FILE = "counts.json"
 HAND_MADE = ("ds_cnn", "temporal_resnet")
 """Networks of `tinyml.models` that the searched one is compared with, for the front end's default geometry."""
-TAUGHT_EFFORT, QAT_EFFORT = 2, 3
-"""As many steps on labels take about as long as one behind teachers, and one of quantisation-aware training."""
+TRAININGS = 1 + len(HAND_MADE)
+"""Networks that are trained behind a search, in the time that was given for it."""
+QAT_EFFORT = 3
+"""A step of quantisation-aware training takes about as long as this many others."""
 
 
 @dataclass(frozen=True)
@@ -177,9 +179,7 @@ class SearchStage:
         windows = len(self.examples(space.geometries[0], "val"))
         costs = Costs(space, classes, self.board.isa)
         speeds = measure(space, classes, costs, self.budgets, fitness_windows=windows, seed=seed)
-        float_trainings, qat_trainings = TAUGHT_EFFORT + len(HAND_MADE), 1 + len(HAND_MADE)
-        finetune_steps = (float_trainings * self.config.train.steps
-                          + qat_trainings * QAT_EFFORT * self.config.quant.qat_steps)  # fmt: skip
+        finetune_steps = TRAININGS * (self.config.train.steps + QAT_EFFORT * self.config.quant.qat_steps)
         counts = counts_for(self.config.search.budget_s, speeds, len(space.spaces),
                             options.workers or os.cpu_count() or 1, finetune_steps)  # fmt: skip
         write_text(kept, adapter.dump_json(counts, indent=1).decode())
@@ -191,8 +191,7 @@ class SearchStage:
 
         kept = Searched(out)
         record.save(kept.record_file)
-        for file in (kept.weights_file, kept.teachers_file):
-            shutil.copyfile(self.work / file.name, file)
+        shutil.copyfile(self.work / kept.weights_file.name, kept.weights_file)
         write_search_report(record, kept.report_file, self.progress, self.board)
         write_network(self._network(record, kept), kept.network_file)
 

@@ -11,7 +11,7 @@ from tinyml.architecture import Network, read_network
 
 @dataclass(frozen=True)
 class Searched:
-    """`folder` holds the record, its report, the chosen network, its weights and those of its teachers."""
+    """`folder` holds the record, its report, the chosen network and the weights that it had in the supernet."""
 
     folder: Path
 
@@ -26,13 +26,8 @@ class Searched:
 
     @property
     def weights_file(self) -> Path:
-        """State of the plain module; training starts from it."""
+        """State of the plain module; fine-tuning starts from it."""
         return self.folder / "chosen.pt"
-
-    @property
-    def teachers_file(self) -> Path:
-        """States of the finalists that teach it in its training."""
-        return self.folder / "teachers.pt"
 
     @property
     def network_file(self) -> Path:
@@ -48,7 +43,7 @@ class Searched:
         found = network.found
         if found is None or found.labels != labels or not found.weights_sha256:
             return False
-        if not all(f.is_file() for f in (self.weights_file, self.teachers_file, self.network_file)):
+        if not (self.weights_file.is_file() and self.network_file.is_file()):
             return False
         kept = replace(read_network(self.network_file), found=None)
         return kept == replace(network, found=None) and sha256_of(self.weights_file) == found.weights_sha256

@@ -11,7 +11,7 @@ from tinyml.board import Isa
 from tinyml.errors import ProjectError
 from tinyml.features import LogMelSpec
 from tinyml.project import Config, Features
-from tinyml.searched import Searched, sha256_of
+from tinyml.searched import Searched
 
 SYNTH = "synth"
 _SYNTHESIS_CODE = tuple(f"data/{name}.py" for name in (
@@ -69,18 +69,16 @@ class StageKeys:
             if not path.is_file():
                 return "absent"  # building the network says what is wrong, or the search makes the file
             network = read_network(path)
-            start = self.starting_search
-            from_where = (network.found.weights_sha256, sha256_of(start.teachers_file)) if start else "scratch"
-            return digest(replace(network, found=None), from_where, code_digest("architecture/network.py"))
+            start = network.found.weights_sha256 if self.starting_weights else "scratch"
+            return digest(replace(network, found=None), start, code_digest("architecture/network.py"))
         if model.module:
             path = self.folder / model.module.split(":")[0]
             return files_digest([path]) if path.is_file() else "absent"  # loading it says what is wrong
         return ""
 
     @property
-    def starting_search(self) -> Searched | None:
-        """The search whose weights training starts from and whose networks teach it; None for a network that is trained
-        from scratch."""
+    def starting_weights(self) -> Path | None:
+        """The weights from the search that training starts from; None for a network that is trained from scratch."""
         name = self.config.model.architecture
         if name is None or not (self.folder / name).is_file():
             return None
@@ -88,7 +86,7 @@ class StageKeys:
         if network.found is None:
             return None
         searched = Searched(Store(self.folder / "build").path("search", network.found.search_key))
-        return searched if searched.starts(network, self.config.labels) else None
+        return searched.weights_file if searched.starts(network, self.config.labels) else None
 
     @property
     def quantize(self) -> str:

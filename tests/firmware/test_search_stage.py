@@ -50,13 +50,11 @@ class FoundAtOnce:
         genome = extreme(task.space, largest=False, geometry=1, width=0)
         cost = Costs(task.space, task.classes, task.isa).cost(genome)
         module = build_architecture(architecture(task.space, genome, task.classes), seed=42)
-        teacher = build_architecture(architecture(task.space, genome, task.classes), seed=43)
         torch.save(module.state_dict(), task.work / "chosen.pt")
-        torch.save([teacher.state_dict()], task.work / "teachers.pt")
         return SearchRecord(
             task.board, task.seed, task.classes, task.counts, task.space, task.budgets,
             (SpaceResult((1, 0), 2, (cost.macs, cost.macs)),), ((1, 0),), (1.0,),
-            (Evaluated(genome, 0.5, cost),), (0,), 0, (Evaluated(genome, 0.5, cost),),
+            (Evaluated(genome, 0.5, cost),), (0,), 0,
         )  # fmt: skip
 
 
@@ -197,37 +195,12 @@ def test_training_starts_from_the_supernets_weights(
     real = train.start_from
     monkeypatch.setattr(train, "start_from", lambda model, weights: started.append(weights) or real(model, weights))
     fine_tuned, key = project.trained, project.keys.train
-    assert started == [project.keys.starting_search.weights_file]
+    assert started == [project.keys.starting_weights]
     started[0].rename(started[0].with_suffix(".gone"))
     scratch = Project.load(folder)
-    assert scratch.keys.starting_search is None and scratch.keys.train != key
+    assert scratch.keys.starting_weights is None and scratch.keys.train != key
     assert len(started) == 1 and any(not torch.equal(v, scratch.trained.weights[k])
                                      for k, v in fine_tuned.weights.items())  # fmt: skip
-
-
-def test_the_finalists_teach_the_network_that_was_found(
-    folder: Path, found: FoundAtOnce, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from tinyml import train
-
-    searched = Project.load(folder).search().searched
-    project, taught_by = Project.load(folder), []
-    real = train.fit
-    monkeypatch.setattr(train, "fit", lambda *a, **named: taught_by.extend(named["teachers"]) or real(*a, **named))
-    _ = project.trained
-    (state,) = torch.load(searched.teachers_file, weights_only=True)
-    (teacher,) = taught_by
-    assert all(torch.equal(v, state[name]) for name, v in teacher.state_dict().items())
-
-
-def test_other_teachers_are_another_training_and_damaged_ones_an_error(folder: Path, found: FoundAtOnce) -> None:
-    searched, key = Project.load(folder).search().searched, Project.load(folder).keys.train
-    searched.teachers_file.write_bytes(b"no weights")
-    project = Project.load(folder)
-    assert project.keys.train != key
-    with pytest.raises(ProjectError, match="does not hold the teachers") as caught:
-        _ = project.trained
-    assert "--restart" in caught.value.hint
 
 
 def test_an_edited_network_is_trained_from_scratch(folder: Path, found: FoundAtOnce) -> None:
@@ -237,17 +210,17 @@ def test_an_edited_network_is_trained_from_scratch(folder: Path, found: FoundAtO
     assert Project.load(folder).keys.train == key
     write_network(replace(network, head_channels=48), folder / "network.toml")
     edited = Project.load(folder)
-    assert edited.keys.starting_search is None and edited.keys.train != key
+    assert edited.keys.starting_weights is None and edited.keys.train != key
     write_network(network, folder / "network.toml")
     project = Project.load(folder)
-    assert project.keys.train == key and project.keys.starting_search is not None
-    assert project.override(data={"words": ("yes", "up")}).keys.starting_search is None
+    assert project.keys.train == key and project.keys.starting_weights is not None
+    assert project.override(data={"words": ("yes", "up")}).keys.starting_weights is None
 
 
 def test_damaged_weights_are_trained_from_scratch_by_their_hash(folder: Path, found: FoundAtOnce) -> None:
     searched = Project.load(folder).search().searched
     searched.weights_file.write_bytes(b"no weights")
-    assert Project.load(folder).keys.starting_search is None
+    assert Project.load(folder).keys.starting_weights is None
 
 
 def test_enabled_searches_before_training_and_again_when_stale(folder: Path, found: FoundAtOnce) -> None:

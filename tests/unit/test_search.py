@@ -18,10 +18,9 @@ from tinyml.nas.calibration import Speeds, counts_for, measure
 from tinyml.nas.costing import Costs
 from tinyml.nas.pareto import front, points_of
 from tinyml.nas.record import Counts, SearchRecord
-from tinyml.nas.search import CHOSEN, RECORD, TEACHERS, SearchTask, search
+from tinyml.nas.search import CHOSEN, RECORD, SearchTask, search
 from tinyml.nas.space import architecture
 from tinyml.nas.supernet_training import SupernetConfig
-from tinyml.nas.teachers import MOST, load_teachers, teachers_of
 from tinyml.train.metrics import evaluate
 
 CLASSES = 3
@@ -79,28 +78,6 @@ def test_the_chosen_weights_reach_the_accuracy_of_the_record(whole: tuple[Search
     assert evaluate(module, fitness, input_quant=QUANT).accuracy == chosen.accuracy
 
 
-def test_finalists_with_the_chosen_input_teach(whole: tuple[SearchRecord, Path]) -> None:
-    record, work = whole
-    chosen = record.evaluations[record.chosen].genome
-    able = [e for e in record.finalists if e.genome.geometry == chosen.geometry]
-    teachers = load_teachers(record, work / TEACHERS)
-    assert 0 < len(teachers) == min(MOST, len(able)) and not any(module.training for module in teachers)
-    _, fitness = task(work).examples(AUDIO[chosen.geometry])
-    reached = [evaluate(module, fitness, input_quant=QUANT).accuracy for module in teachers]
-    assert reached == sorted((e.accuracy for e in able), reverse=True)[:MOST]
-
-
-def test_teachers_are_the_most_accurate_of_the_input_and_few(whole: tuple[SearchRecord, Path]) -> None:
-    known = {e.genome: e for e in whole[0].evaluations}
-    chosen = next(iter(known))
-    own = [e for e in known.values() if e.genome.geometry == chosen.geometry]
-    teachers = teachers_of(tuple(known.values()), chosen)
-    assert len(own) > MOST == len(teachers)
-    assert {g.geometry for g in teachers} == {chosen.geometry}
-    left = [e.accuracy for e in own if e.genome not in teachers]
-    assert min(known[g].accuracy for g in teachers) >= max(left)
-
-
 class Killed(Exception):
     pass
 
@@ -119,8 +96,7 @@ def test_a_search_that_was_stopped_ends_as_one_that_was_not(
     with pytest.raises(Killed):
         search(task(tmp_path), progress=killing)
     assert found(search(task(tmp_path))) == found(whole[0])
-    for file in (CHOSEN, TEACHERS):
-        assert (tmp_path / file).read_bytes() == (whole[1] / file).read_bytes()
+    assert (tmp_path / CHOSEN).read_bytes() == (whole[1] / CHOSEN).read_bytes()
 
 
 def test_a_finished_search_is_not_run_again(whole: tuple[SearchRecord, Path]) -> None:

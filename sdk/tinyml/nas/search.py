@@ -3,7 +3,6 @@
     work/spaces/        stage 1's table, in chunks           work/supernet/  checkpoint, then supernet.pt
     work/examples/      windows per geometry for the fitness work/evolution.json, random.json  candidates so far
     work/finalists/     the best of them, trained on         work/record.json, chosen.pt  what was found, its weights
-    work/teachers.pt    weights of those that teach it in its last training
 
 Every part continues where it was stopped; the result depends on the task alone, not on interruptions or workers.
 """
@@ -37,10 +36,9 @@ from tinyml.nas.search_state import SearchState, state_key
 from tinyml.nas.space import SearchSpace, Space
 from tinyml.nas.space_choice import choose, cost_spaces, fitting
 from tinyml.nas.supernet_training import WEIGHTS, SupernetConfig, train_supernet
-from tinyml.nas.teachers import save_teachers, teachers_of
 from tinyml.storage import writing
 
-RECORD, CHOSEN, TEACHERS = "record.json", "chosen.pt", "teachers.pt"
+RECORD, CHOSEN = "record.json", "chosen.pt"
 CPU_WATTS = 15.0
 """Assumed draw of a busy core of a laptop or server with its share of memory and supply; for the energy estimate."""
 
@@ -198,7 +196,6 @@ class _Run:
         genome = trained[best(trained)].genome
         with writing(task.work / CHOSEN) as temporary:
             shutil.copyfile(self.fine_tuned.weights_path(genome), temporary)
-        save_teachers(teachers_of(trained, genome), self.fine_tuned.weights_path, task.work / TEACHERS)
         self._save(finalists=trained, chosen=[e.genome for e in found].index(genome))
 
     def _identity(self) -> str:

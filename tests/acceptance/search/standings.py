@@ -119,7 +119,7 @@ class Finals:
 
 
 def taught_against_labels(taught: Finals, on_labels: Finals) -> dict[str, Difference]:
-    """By limit, the searched network taught less the hand-made one that learnt the labels, as each is delivered."""
+    """By limit, the searched network taught less the hand-made one that learnt the labels."""
     return {limit: difference(c.searched, on_labels.by_limit[limit].rival) for limit, c in taught.by_limit.items()}
 
 
