@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
 import pytest
-from tests.acceptance.search import choice, voices
+from tests.acceptance.search import baselines, choice, voices
 from tests.acceptance.search.setting import SEEDS, costs, space
 
 from tinyml.architecture import Geometry
@@ -85,8 +85,8 @@ def test_a_network_that_leaves_a_limit_unused_gives_way(
 
 def test_an_input_that_no_teacher_has_is_an_error(monkeypatch: pytest.MonkeyPatch, usual: choice.Searched) -> None:
     made = {"full": {"best": {"network": {"arch": "ds_cnn", "width_mult": 1.0, "depth": 5}}}}
-    monkeypatch.setattr(choice, "result", lambda step: made)
-    assert choice.teachers(usual.geometry) == (usual, choice.HandMade("ds_cnn", 1.0, 5))
+    monkeypatch.setattr(baselines, "result", lambda step: made)
+    assert choice.teachers(usual.geometry) == (usual, baselines.HandMade("ds_cnn", 1.0, 5))
     with pytest.raises(ValueError, match="24 mel x 39 frames of 25 ms, so none can teach"):
         choice.teachers(Geometry(39, 24, 1, 25.0))
 

@@ -66,21 +66,22 @@ def fit(
     checkpoint_dir: Path | None = None, progress: Progress = no_progress, teachers: Sequence[nn.Module] = (),
 ) -> TrainResult:  # fmt: skip
     """Train `model` in place on int8 windows whose dB values `input_quant` defines: to give the labels, or, where there
-    are `teachers`, trained networks with the same input and classes, to answer as these do in the mean.
+    are `teachers`, trained networks with the same input and classes, to answer as these do in the mean. Teachers are
+    put into evaluation mode; their weights stay as they are.
 
-    The result depends on the model's initial weights, the data and the config only: a run that was killed and
-    called again with the same `checkpoint_dir` ends with the same weights as one that was not.
+    The result depends on the model's initial weights, the data, the config and the teachers only: a run that was
+    killed and called again with the same `checkpoint_dir` ends with the same weights as one that was not.
     Raises: ProjectError for empty sets, layers that the engine cannot run, divergence, or an unwritable disk.
     """
     check_examples(train, "training")
     check_examples(val, "validation")
     trace_layers(model, input_shape(train.x))
 
-    def labels_loss(logits: torch.Tensor, _: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    def loss(logits: torch.Tensor, _: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         return nn.functional.cross_entropy(logits, targets, label_smoothing=config.label_smoothing)
 
-    answering = Teachers([teacher.eval().to(memory_format=torch.channels_last) for teacher in teachers])
-    loss = answering.loss if teachers else labels_loss
+    if teachers:
+        loss = Teachers([teacher.eval().to(memory_format=torch.channels_last) for teacher in teachers]).loss
     with reproducible(config.threads):
         checkpoints = None
         if checkpoint_dir is not None:

@@ -18,6 +18,7 @@ from tests.acceptance.search.setting import (
     TRAIN_STEPS,
     costs,
     kept,
+    result,
     searched,
 )
 from tests.acceptance.search.training import accuracy, first_weights, train_float
@@ -74,6 +75,11 @@ def candidates(limit: NetworkCost) -> Iterator[tuple[HandMade, NetworkCost]]:
             able = ((n, cost) for n in networks if within(cost := n.cost(), limit))
             if widest := next(able, None):
                 yield widest
+
+
+def best(limit: str) -> HandMade:
+    """What `choose` has found for a limit."""
+    return HandMade(**result("baselines")[limit]["best"]["network"])
 
 
 def choose() -> dict[str, Any]:

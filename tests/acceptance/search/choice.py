@@ -20,7 +20,7 @@ from joblib import Parallel, delayed
 from pydantic import TypeAdapter
 from torch import nn
 
-from tests.acceptance.search.baselines import HandMade, limits
+from tests.acceptance.search.baselines import best, limits
 from tests.acceptance.search.setting import (
     CLASSES,
     CLIPS,
@@ -181,7 +181,8 @@ def network(name: str) -> Network:
     winner, limit = chosen(name), limits()[name]
     (budget, *_) = budgets(limit)
     record = record_file(name, winner.genome.geometry)
-    steps = " ".join([*(f"supernet-{seed}" for seed in SEEDS), f"pick-{name}", f"refine-{name}"])
+    before = ["baselines", *(f"supernet-{seed}" for seed in SEEDS), "pick-full"]  # whose networks teach
+    steps = " ".join(dict.fromkeys([*before, f"pick-{name}", f"refine-{name}"]))
     found_by = Found(
         command=f'make search-figures STEP="{steps}"', date=date.fromtimestamp(record.stat().st_mtime).isoformat(),
         seed=SEEDS[0], board="nrf52840", data=f"spoken digits without {TEST_SPEAKER}, synth",
@@ -207,7 +208,7 @@ def teachers(geometry: Geometry) -> tuple[TrainedNetwork, ...]:
 
     Raises: ValueError when neither has.
     """
-    both = picked("full"), HandMade(**result("baselines")["full"]["best"]["network"])
+    both = picked("full"), best("full")
     if not (found := tuple(network for network in both if network.geometry == geometry)):
         raise ValueError(f"no network of the full cost has the input {geometry.title}, so none can teach")
     return found

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from itertools import chain
 from typing import Any
 
 from joblib import Parallel, delayed
+from torch import nn
 
-from tests.acceptance.search.baselines import HandMade
+from tests.acceptance.search.baselines import best
 from tests.acceptance.search.choice import chosen, teachers
 from tests.acceptance.search.lessons import lessons, trained
-from tests.acceptance.search.setting import FINAL_STEPS, QAT_STEPS, SEEDS, kept, result, rotation, spoken
+from tests.acceptance.search.setting import FINAL_STEPS, QAT_STEPS, SEEDS, kept, rotation, spoken
 from tests.acceptance.search.training import Network, first_weights, judged, train_float
 
 
@@ -20,7 +22,7 @@ def contenders() -> dict[str, Network]:
     made: dict[str, Network] = {}
     for limit in ("full", "tight"):
         made[f"{limit}/searched"] = chosen(limit)
-        made[f"{limit}/hand-made"] = HandMade(**result("baselines")[limit]["best"]["network"])
+        made[f"{limit}/hand-made"] = best(limit)
     return made
 
 
@@ -32,32 +34,28 @@ def judge(speaker: str) -> dict[str, Any]:
 def judge_taught(speaker: str) -> dict[str, Any]:
     """All contenders once more, taught; those of an input have the same teachers, whether searched or hand-made."""
     pupils = contenders()
-    taught_by = {network: teachers(network.geometry) for network in pupils.values()}
-    examine(pupils.values(), speaker)
-    all_teachers = {teacher for found in taught_by.values() for teacher in found}
-    Parallel(2)(delayed(teacher_in)(speaker, network) for network in sorted(all_teachers, key=repr))
-    return _judged(speaker, pupils, taught_by)
+    return _judged(speaker, pupils, {network: teachers(network.geometry) for network in pupils.values()})
 
 
 def _judged(
     speaker: str, pupils: Mapping[str, Network], taught_by: Mapping[Network, Sequence[Network]]
 ) -> dict[str, Any]:
-    examine(pupils.values(), speaker)
-    jobs = [(name, seed) for seed in SEEDS for name in pupils]
-    found = Parallel(2)(delayed(one)(network := pupils[name], speaker, seed, taught_by.get(network, ()))
-                        for name, seed in jobs)  # fmt: skip
-    return {f"{name}/{seed}": row for (name, seed), row in zip(jobs, found, strict=True)}
+    make_examples(speaker, pupils.values())
+    Parallel(2)(delayed(teacher_in)(speaker, teacher) for teacher in dict.fromkeys(chain(*taught_by.values())))
+    jobs = [(name, network, seed) for seed in SEEDS for name, network in pupils.items()]
+    found = Parallel(2)(delayed(one)(network, speaker, seed, taught_by.get(network, ())) for _, network, seed in jobs)
+    return {f"{name}/{seed}": row for (name, _, seed), row in zip(jobs, found, strict=True)}
 
 
-def examine(networks: Iterable[Network], speaker: str) -> None:
-    """Make the rotation's examples: here, for workers cannot start processes of their own."""
+def make_examples(speaker: str, networks: Iterable[Network]) -> None:
+    """Those of a rotation: here, for workers cannot start processes of their own."""
     for network in networks:
         for split in ("train", "val", "test"):
             rotation(speaker, network.geometry).examples(split)
         spoken(rotation(speaker, network.geometry))
 
 
-def teacher_in(speaker: str, network: Network) -> Any:
+def teacher_in(speaker: str, network: Network) -> nn.Module:
     return trained(network, rotation(speaker, network.geometry), speaker)
 
 
@@ -69,5 +67,5 @@ def one(network: Network, speaker: str, seed: int, taught_by: Sequence[Network] 
         modules = [teacher_in(speaker, teacher) for teacher in taught_by]
         return asdict(judged(train_float(network.build, project, seed, FINAL_STEPS, modules), project, seed))
 
-    key = (network, first_weights(network.build, seed), FINAL_STEPS, QAT_STEPS, speaker, seed)
-    return kept("finals", (*key, lessons(taught_by)) if taught_by else key, train)
+    key = (network, first_weights(network.build, seed), FINAL_STEPS, QAT_STEPS, speaker, seed, *lessons(taught_by))
+    return kept("finals", key, train)

@@ -23,5 +23,6 @@ def trained(network: Network, project: Project, place: str) -> nn.Module:
 
 
 def lessons(teachers: Sequence[Network]) -> tuple[object, ...]:
-    """All that their answers depend on, but for the place."""
-    return tuple((teacher, first_weights(teacher.build, SEEDS[0])) for teacher in teachers)
+    """What teachers add to the key of a training: all that their answers depend on but the place; nothing if none."""
+    known = tuple((teacher, first_weights(teacher.build, SEEDS[0])) for teacher in teachers)
+    return (known,) if known else ()

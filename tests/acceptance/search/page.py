@@ -143,7 +143,7 @@ def render(
         ranking=Ranking.of(found["ranking"], found["ranking-alone"])
         if results.has("ranking", "ranking-alone") else None,
         ablation=ablation_of(results), finals=taught, on_labels=on_labels,
-        as_delivered=taught_against_labels(taught, on_labels) if both else {}, time=Time(results.minutes),
+        against_labels=taught_against_labels(taught, on_labels) if both else {}, time=Time(results.minutes),
         verdict=verdict, parts=PARTS, choice=choice, voices=voices, hand_made_input=GEOMETRY.title,
         latency_ms=LATENCY_MS, taken_bytes=(RUNTIME_RAM_BYTES, RUNTIME_FLASH_BYTES),
     )  # fmt: skip

@@ -31,6 +31,7 @@ from tinyml.nas.record import Counts
 from tinyml.nas.space import SearchSpace
 from tinyml.nas.space_file import load_space
 from tinyml.pipeline import Project
+from tinyml.project import features_of
 from tinyml.storage import write_text
 from tinyml.template import create
 
@@ -99,8 +100,7 @@ def searched(geometry: Geometry, voice: str = FITNESS_SPEAKER) -> Project:
 
 
 def _on(geometry: Geometry, source: str) -> Project:
-    features = {"mel_bins": geometry.width, "window_frames": geometry.height, "hop_ms": int(geometry.hop_ms)}
-    return project().override(data={"sources": ("synth", source)}, features=features)
+    return project().override(data={"sources": ("synth", source)}, features=features_of(geometry, source))
 
 
 def spoken(chosen: Project, split: str = "test") -> FeatureSet:

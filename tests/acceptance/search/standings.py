@@ -16,6 +16,8 @@ from tinyml.compiler.cost import NetworkCost
 from tinyml.nas.space import Genome, SearchSpace
 from tinyml.report.search_facts import described
 
+NEEDED = ("baselines", "pick-full", "pick-tight", "refine-full", "refine-tight")
+"""The steps whose results the comparison shows, besides the rotations'."""
 _GENOME = TypeAdapter(Genome)
 
 
@@ -126,7 +128,7 @@ def taught_against_labels(taught: Finals, on_labels: Finals) -> dict[str, Differ
 def compare(found: Mapping[str, Any], space: SearchSpace, step: str) -> Finals | None:
     """From the results by step; `step`: the name of the rotations', without the speaker. None before one has run."""
     speakers = tuple(s for s in SPEAKERS if f"{step}-{s}" in found)
-    if not speakers or not {"refine-full", "refine-tight", "baselines"} <= found.keys():
+    if not speakers or not {*NEEDED} <= found.keys():
         return None
     full, tight = (compared(found, limit, space, speakers, step) for limit in ("full", "tight"))
     return Finals(speakers, {"full": full, "tight": tight}, Comparison(tight.searched, full.rival))

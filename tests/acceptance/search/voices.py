@@ -18,7 +18,6 @@ LAST, CLOSE = 4, 0.015
 """How many of the best are trained as long as the finals are, and how close the second of them has to be to the first
 for both to be trained with the other seeds too: about what another seed changes."""
 
-
 N = TypeVar("N", bound=Network)
 
 
@@ -69,8 +68,8 @@ def _one(network: Network, voice: str, steps: int, seed: int, taught_by: Sequenc
         model = train_float(network.build, project, seed, steps, [_teacher(teacher, voice) for teacher in taught_by])
         return float(hits(model, project, spoken(project, "val")).mean())
 
-    key = (network, first_weights(network.build, seed), voice, steps, seed)
-    return kept("voices", (*key, lessons(taught_by)) if taught_by else key, train)
+    key = (network, first_weights(network.build, seed), voice, steps, seed, *lessons(taught_by))
+    return kept("voices", key, train)
 
 
 def _teacher(network: Network, voice: str) -> nn.Module:
