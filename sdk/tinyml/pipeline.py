@@ -80,7 +80,9 @@ class Project(DevicePath):
 
     def override(self, **sections: dict[str, object]) -> Project:
         """The same folder and artifacts under a changed configuration (see `Config.override`)."""
-        config = self.config.override(**sections)
+        return self._under(self.config.override(**sections))
+
+    def _under(self, config: Config) -> Project:
         other = Project(self.folder, config, load_board(config.board.name), progress=self.progress,
                         announce=self.announce)  # fmt: skip
         other.stages = self.stages  # what was announced is not announced again
@@ -180,11 +182,18 @@ class Project(DevicePath):
     @cached_property
     def trained(self) -> TrainResult:
         """The float network's weights and training curves."""
+        self.find_network()
+        return self._train()
+
+    def _train(self, detail: str = "") -> TrainResult:
         from tinyml.train import TrainResult
 
-        self.find_network()
-        made = self.stages.make("train", self.keys.train, self._train_stage, self._training_examples)
+        made = self.stages.make("train", self.keys.train, self._train_stage, self._before_training, detail)
         return TrainResult.load(made.path)
+
+    def _before_training(self) -> None:
+        self._training_examples()
+        _ = self.teachers
 
     def _training_examples(self) -> None:
         from tinyml.data import check_classes
@@ -192,6 +201,13 @@ class Project(DevicePath):
         check_classes(self.manifests.values(), self.config.data.words)
         for split in ("train", "val"):
             self.examples(split)
+
+    @cached_property
+    def teachers(self) -> list[Any]:
+        """Trained networks whose answers the project's own learns; none where it learns the labels."""
+        names = [teacher.title for teacher in self.config.train.teachers]
+        projects = zip(names, map(self._under, self.config.of_teachers), strict=True)
+        return [p._train(f"of teacher {name}").restore(p.build_model()) for name, p in projects]
 
     def _train_stage(self, out: Path) -> None:
         from tinyml import train
@@ -204,6 +220,7 @@ class Project(DevicePath):
         train.fit(
             model, self.examples("train"), self.examples("val"), config, input_quant=self.features.quant,
             checkpoint_dir=self.store.work_dir("train", self.keys.train), progress=self.progress,
+            teachers=self.teachers,
         ).save(out)  # fmt: skip
 
     @cached_property

@@ -59,6 +59,11 @@ class Features:
     window_frames: Positive = 49
     mean_removal: bool = True
 
+    @property
+    def geometry(self) -> Geometry:
+        """What the network takes."""
+        return Geometry(self.window_frames, self.mel_bins, 1, self.hop_ms)
+
 
 @dataclass(frozen=True, config=_STRICT)
 class Model:
@@ -69,6 +74,14 @@ class Model:
     width_mult: Annotated[float, Field(gt=0, le=8)] = 1.0
     architecture: str | None = None
     module: str | None = None
+
+    @property
+    def title(self) -> str:
+        """As messages have it."""
+        if named := self.architecture or self.module:
+            return named
+        width = "" if self.width_mult == 1 else f" x{self.width_mult:g}"
+        return f"{self.arch or DEFAULT_ARCH}{width}"
 
 
 def _duration(text: str) -> str:
@@ -98,9 +111,13 @@ class Search:
 
 @dataclass(frozen=True, config=_STRICT)
 class Train:
+    """`teachers`: networks that are trained first, on the labels; where there are any, the project's own network, from
+    scratch, learns to answer as they do in the mean."""
+
     steps: Positive = 900
     batch_size: Positive = 128
     seed: int = 0
+    teachers: tuple[Model, ...] = ()
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -163,6 +180,13 @@ class Config:
     def hops_per_inference(self) -> int:
         return 1000 // (self.detect.inferences_per_second * self.features.hop_ms)
 
+    @property
+    def of_teachers(self) -> tuple[Config, ...]:
+        """Under which each teacher is trained: by the same recipe, with a seed of its own."""
+        own, search = self.train, replace(self.search, enabled=False)
+        return tuple(replace(self, model=model, train=replace(own, teachers=(), seed=own.seed + number), search=search)
+                     for number, model in enumerate(own.teachers, 1))  # fmt: skip
+
     def override(self, **sections: Mapping[str, Any]) -> Config:
         """A copy with some keys of some sections replaced, e.g. `override(detect={"threshold": 0.9})`."""
         changed = {name: replace(getattr(self, name), **keys) for name, keys in sections.items()}
@@ -182,23 +206,56 @@ def parse_config(table: Mapping[str, Any], path: Path) -> Config:
     config = validated(Config, table, path, "project file", "docs/project-file.md lists every key")
     _check_model(config, path)
     config = _with_geometry(config, set(table.get("features", {})), path)
+    _check_teachers(config, path)
     _check(config, path)
     return config
 
 
 def _check_model(config: Config, path: Path) -> None:
     """Raises: ProjectError when `[model]` names more than one network."""
-    stated = [key for key in ("arch", "architecture", "module") if getattr(config.model, key) is not None]
-    if len(stated) > 1:
-        raise ProjectError(f"{path.name}: `model.{stated[0]}` and `model.{stated[1]}` both name the network",
-                           hint="keep one of them")  # fmt: skip
-    if config.model.architecture is not None and config.model.width_mult != 1:
-        raise ProjectError(f"{path.name}: `model.width_mult` does not apply to an architecture file",
-                           hint="the file states every channel; remove `model.width_mult`")  # fmt: skip
+    _check_named(config.model, "model", path)
     other = "module" if config.model.module is not None else "architecture"
     if config.search.enabled and getattr(config.model, other) not in (None, NETWORK_FILE):
         raise ProjectError(f"{path.name}: `search.enabled` and `model.{other}` both decide on the network",
                            hint=f"remove `model.{other}`, or set `search.enabled = false`")  # fmt: skip
+
+
+def _check_named(model: Model, where: str, path: Path) -> None:
+    """Raises: ProjectError when the table `where` names more than one network."""
+    stated = [key for key in ("arch", "architecture", "module") if getattr(model, key) is not None]
+    if len(stated) > 1:
+        raise ProjectError(f"{path.name}: `{where}.{stated[0]}` and `{where}.{stated[1]}` both name the network",
+                           hint="keep one of them")  # fmt: skip
+    if model.architecture is not None and model.width_mult != 1:
+        raise ProjectError(f"{path.name}: `{where}.width_mult` does not apply to an architecture file",
+                           hint=f"the file states every channel; remove `{where}.width_mult`")  # fmt: skip
+
+
+def _check_teachers(config: Config, path: Path) -> None:
+    """Raises: ProjectError for a teacher that is no network or hears something else than the project's does."""
+    if config.search.enabled:
+        check_teachers_hear_all(config, path)
+    for number, teacher in enumerate(config.train.teachers):
+        where = f"train.teachers.{number}"
+        _check_named(teacher, where, path)
+        if teacher.architecture is None:
+            continue
+        file = path.parent / teacher.architecture
+        if teacher.architecture == NETWORK_FILE and not file.is_file():
+            continue  # a search is still to make it
+        if (network := read_network(file)).geometry != (own := config.features.geometry):
+            raise ProjectError(f"{path.name}: the network of {teacher.architecture} takes {network.geometry.title} and "
+                               f"cannot teach one that takes {own.title}",
+                               hint=f"name a network of that input in `{where}`")  # fmt: skip
+
+
+def check_teachers_hear_all(config: Config, path: Path) -> None:
+    """Raises: ProjectError for teachers that cannot teach a network whose input a search decides."""
+    for number, teacher in enumerate(config.train.teachers):
+        if teacher.architecture not in (None, NETWORK_FILE):
+            raise ProjectError(f"{path.name}: {teacher.architecture} cannot teach a network that is searched for",
+                               details=["the search decides the input, the file has one of its own"],
+                               hint=f"name an `arch` in `train.teachers.{number}`, or `{NETWORK_FILE}`")  # fmt: skip
 
 
 def _with_geometry(config: Config, stated: set[str], path: Path) -> Config:

@@ -44,12 +44,13 @@ def collect(s: Sources) -> parts.RunRecord:
     """Gather the record. Nothing here needs torch."""
     now = datetime.now(UTC)
     training = json.loads((s.training_dir / "training.json").read_text())
+    taught = ", to answer as its teachers do" if s.config.train.teachers else ""
     return parts.RunRecord(
         run_id=now.strftime("%Y%m%d-%H%M%S"), project=s.config.app.name, created=now.isoformat(timespec="seconds"),
         version=__version__, board=s.board.name, board_product=s.board.product, board_status=s.board.status,
         cpu_hz=s.board.cpu_hz, time_factor=s.board.time_factor, compiler=s.config.board.compiler,
         config=s.config_text, labels=s.evaluation.labels,
-        curves=(parts.Curve("training (float)", tuple(training["history"])),
+        curves=(parts.Curve(f"training (float{taught})", tuple(training["history"])),
                 parts.Curve("quantisation-aware training", tuple(s.quantized.report["history"]))),
         accuracies=(("int8", s.evaluation.int8_accuracy, "held-out windows, the C that is flashed"),
                     ("float", s.evaluation.float_accuracy, "held-out windows"),

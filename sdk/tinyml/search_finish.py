@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from tinyml.compiler.cost import network_cost
 from tinyml.nas.record import Baseline, Final, SearchRecord
 from tinyml.pipeline import Project
-from tinyml.project import Features
+from tinyml.project import Features, features_of
 from tinyml.search_stage import HAND_MADE, SearchOutcome
 
 
@@ -46,17 +46,20 @@ def _final(project: Project) -> Final:
 
 
 def _baselines(project: Project, outcome: SearchOutcome) -> Iterator[Baseline]:
-    """The widest network of each kind that costs no more than the chosen one, trained as long; none where none fits."""
+    """The widest network of each kind that costs no more than the chosen one, trained as long, by those teachers that
+    have its input; none where none fits."""
     from tinyml.nas.hand_made import scaled
 
-    usual = Features()
-    geometry = {"hop_ms": usual.hop_ms, "mel_bins": usual.mel_bins, "window_frames": usual.window_frames}
+    usual, every = Features().geometry, project.config.train.teachers
+    able = tuple(t for t in every if t.architecture is None or usual == project.config.features.geometry)
+    taught = "" if able == every else f", {len(able)} of {len(every)} teachers"
     for arch in HAND_MADE:
-        found = scaled(arch, (usual.window_frames, usual.mel_bins), len(project.config.labels), outcome.chosen.cost,
+        found = scaled(arch, usual.shape[:2], len(project.config.labels), outcome.chosen.cost,
                        input_quant=project.features.quant, isa=project.board.isa)  # fmt: skip
         if found is None:
             continue
         width, cost = found
         model = {"arch": arch, "width_mult": width, "architecture": None}
-        other = project.override(model=model, features=geometry, search={"enabled": False})
-        yield Baseline(f"{arch}, width {width:g}", other.trained.val_accuracy, cost)
+        other = project.override(model=model, features=features_of(usual, arch), search={"enabled": False},
+                                 train={"teachers": able})  # fmt: skip
+        yield Baseline(f"{arch}, width {width:g}{taught}", other.trained.val_accuracy, cost)

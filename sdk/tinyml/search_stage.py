@@ -24,7 +24,7 @@ from tinyml.nas.budget import Budget
 from tinyml.nas.record import Counts, Evaluated, SearchRecord
 from tinyml.nas.space import SearchSpace, architecture
 from tinyml.nas.space_file import check_front_end, load_space
-from tinyml.project import CONFIG_FILE, NETWORK_FILE, Config
+from tinyml.project import CONFIG_FILE, NETWORK_FILE, Config, check_teachers_hear_all
 from tinyml.searched import Searched, sha256_of
 from tinyml.stage_keys import StageKeys
 from tinyml.storage import write_text
@@ -39,7 +39,10 @@ _COUNTS_FILE = "counts.json"
 HAND_MADE = ("ds_cnn", "temporal_resnet")
 """Networks of `tinyml.models` that the searched one is compared with, for the front end's default geometry."""
 TRAININGS = 1 + len(HAND_MADE)
-"""Networks that are trained behind a search, in the time that was given for it."""
+"""Networks that are trained behind a search, in the time that was given for it, and so are the teachers of each kind:
+those of the chosen network's input and those of the hand-made ones'."""
+LESSON_EFFORT = 0.25
+"""A step takes so much longer for every teacher that answers."""
 QAT_EFFORT = 3
 """A step of quantisation-aware training takes about as long as this many others."""
 
@@ -119,6 +122,7 @@ class SearchStage:
         """Fail before anything is made when the search cannot be run, or would overwrite. Raises: ProjectError."""
         self.board.require_time_model()
         _ = self.space
+        check_teachers_hear_all(self.config, self.folder / CONFIG_FILE)
         path = self.folder / NETWORK_FILE
         if path.is_file() and read_network(path).found is None:
             raise ProjectError(f"{NETWORK_FILE} does not come from a search and would be overwritten",
@@ -179,11 +183,18 @@ class SearchStage:
         windows = len(self.examples(space.geometries[0], "val"))
         costs = Costs(space, classes, self.board.isa)
         speeds = measure(space, classes, costs, self.budgets, fitness_windows=windows, seed=seed)
-        finetune_steps = TRAININGS * (self.config.train.steps + QAT_EFFORT * self.config.quant.qat_steps)
         counts = counts_for(self.config.search.budget_s, speeds, len(space.spaces),
-                            options.workers or os.cpu_count() or 1, finetune_steps)  # fmt: skip
+                            options.workers or os.cpu_count() or 1, self._finetune_steps)  # fmt: skip
         write_text(kept, adapter.dump_json(counts, indent=1).decode())
         return counts
+
+    @property
+    def _finetune_steps(self) -> int:
+        """Steps of all training behind the search, in those of a network on the labels."""
+        train, quant = self.config.train, self.config.quant
+        taught = train.steps * (1 + LESSON_EFFORT * len(train.teachers))
+        pupils = TRAININGS * (round(taught) + QAT_EFFORT * quant.qat_steps)
+        return pupils + 2 * len(train.teachers) * train.steps
 
     def _keep(self, record: SearchRecord, out: Path) -> None:
         """Fill the artifact: what outlives the search's own files."""

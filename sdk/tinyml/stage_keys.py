@@ -59,7 +59,12 @@ class StageKeys:
     def train(self) -> str:
         c = self.config
         keys = [self.examples(s, split) for s in c.data.sources for split in ("train", "val")]
-        return digest(keys, c.model, c.train, self._network_digest(), code_digest("models", "train"))
+        return digest(keys, c.model, c.train, self.teachers, self._network_digest(), code_digest("models", "train"))
+
+    @property
+    def teachers(self) -> list[str]:
+        """The key of each teacher's training."""
+        return [replace(self, config=config).train for config in self.config.of_teachers]
 
     def _network_digest(self) -> str:
         """What the project's own files say of the network; where its training starts, if not from scratch."""
@@ -78,9 +83,10 @@ class StageKeys:
 
     @property
     def starting_weights(self) -> Path | None:
-        """The weights from the search that training starts from; None for a network that is trained from scratch."""
+        """The weights from the search that training starts from; None for a network that is trained from scratch, as
+        one that is taught always is: from the search's weights teachers gain it nothing."""
         name = self.config.model.architecture
-        if name is None or not (self.folder / name).is_file():
+        if self.config.train.teachers or name is None or not (self.folder / name).is_file():
             return None
         network = read_network(self.folder / name)
         if network.found is None:
@@ -109,4 +115,5 @@ class StageKeys:
         sources = self.config.data.sources
         keys = [("data", self.source(SYNTH))] if SYNTH in sources else []
         keys += [("examples", self.examples(source, "train")) for source in sources]
+        keys += [("train", key) for key in self.teachers]
         return keys + [(stage, getattr(self, stage)) for stage in ("train", "quantize", "evaluate", "compile")]

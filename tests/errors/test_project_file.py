@@ -40,6 +40,45 @@ def test_wrong_keys_are_named(tmp_path: Path, old: str, new: str, message: str, 
     assert hint is None or hint in (caught.value.hint or "")
 
 
+@pytest.mark.parametrize(
+    ("teachers", "message", "hint"),
+    [
+        ("{ arc = 'ds_cnn' }", "unknown key `train.teachers.0.arc`", "did you mean `train.teachers.0.arch`?"),
+        ("{ arch = 'ds_cnn', module = 'm.py:f' }", "`.*0.arch` and `.*0.module` both name", "keep one of them"),
+        ("{ architecture = 'network.toml', width_mult = 2.0 }", "`.*0.width_mult` does not apply", "every channel"),
+        ("{ architecture = 'none.toml' }", "none.toml` does not exist", "correct the key that names it"),
+    ],
+)
+def test_wrong_teachers_are_named(tmp_path: Path, teachers: str, message: str, hint: str) -> None:
+    shutil.copy(apps_dir() / "kws" / "network.toml", tmp_path)
+    (tmp_path / "tinyml.toml").write_text(GOOD.replace("[train]", f"[train]\nteachers = [{teachers}]"))
+    with pytest.raises(ProjectError, match=message) as caught:
+        load_config(tmp_path)
+    assert hint in (caught.value.hint or "")
+
+
+def test_a_search_decides_the_input_so_a_file_cannot_teach(tmp_path: Path) -> None:
+    shutil.copy(apps_dir() / "kws" / "network.toml", tmp_path)
+    teachers = "[search]\nenabled = true\n[train]\nteachers = [{}, { architecture = 'big.toml' }]"
+    (tmp_path / "tinyml.toml").write_text(GOOD.replace("[train]", teachers))
+    with pytest.raises(ProjectError, match="big.toml cannot teach a network that is searched for") as caught:
+        load_config(tmp_path)
+    assert "an `arch` in `train.teachers.1`, or `network.toml`" in (caught.value.hint or "")
+
+
+def test_a_teacher_has_the_projects_input(tmp_path: Path) -> None:
+    own = (apps_dir() / "kws" / "network.toml").read_text()
+    (tmp_path / "network.toml").write_text(own)
+    (tmp_path / "big.toml").write_text(own.replace("mel_bins = 40", "mel_bins = 24"))
+    path = tmp_path / "tinyml.toml"
+    path.write_text(GOOD.replace("[train]", "[train]\nteachers = [{ architecture = 'big.toml' }]"))
+    with pytest.raises(ProjectError, match="big.toml takes 24 mel x .* cannot teach one that takes 40 mel x") as caught:
+        load_config(tmp_path)
+    assert "`train.teachers.0`" in (caught.value.hint or "")
+    (tmp_path / "big.toml").write_text(own)
+    assert load_config(tmp_path).train.teachers[0].title == "big.toml"
+
+
 def test_a_missing_key_is_named() -> None:
     table = tomllib.loads(GOOD)
     del table["data"]["words"]

@@ -100,6 +100,41 @@ def test_a_change_makes_stale_what_depends_on_it(
     assert {stage for stage, done in project.stage_states() if not done} == stages
 
 
+TEACHERS = ({"arch": "ds_cnn", "width_mult": 0.5}, {"architecture": "network.toml"})
+
+
+def test_teachers_are_trained_first_each_with_a_seed_of_its_own_and_kept(folder: Path) -> None:
+    labels, _ = opened(folder)
+    project, announced = opened(folder, train={"teachers": TEACHERS, "steps": 6})
+    assert [stage for stage, done in project.stage_states() if not done][:3] == ["train"] * 3
+    assert project.train().trained.steps == 6
+    assert announced.running == ["train"] * 3
+    alone = project.config.of_teachers
+    assert [(c.train.seed, c.train.teachers, c.model.title) for c in alone] == [
+        (1, (), "ds_cnn x0.5"), (2, (), "network.toml")]  # fmt: skip
+    kept, retrained = opened(folder, train=vars(alone[0].train), model=vars(alone[0].model))
+    assert kept.trained.steps == 6 and retrained.running == []
+    assert project.keys.quantize != labels.keys.quantize
+    one, announced = opened(folder, train={"teachers": TEACHERS[:1], "steps": 6})
+    assert one.trained.history != project.trained.history and announced.running == ["train"]
+
+
+def test_a_lesson_that_is_stopped_keeps_its_teachers(folder: Path) -> None:
+    def stopped(what: str, done: int, total: int) -> None:
+        if what == "training" and total == 7 and project.store.has("train", project.keys.teachers[-1]) and done == 3:
+            raise KeyboardInterrupt
+
+    announced = Announced()
+    sections = {"train": {"teachers": TEACHERS, "steps": 7}}
+    project = Project.load(folder, progress=stopped, announce=announced).override(**sections)
+    with pytest.raises(KeyboardInterrupt):
+        project.train()
+    assert announced.running == ["train"] * 3
+    again, announced = opened(folder, **sections)
+    again.train()
+    assert announced.running == ["train"]
+
+
 def test_the_same_network_on_the_host(folder: Path) -> None:
     from tinyml.evaluate.clips import run_host_program
     from tinyml.evaluate.console import scores

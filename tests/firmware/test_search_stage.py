@@ -26,6 +26,7 @@ from tinyml.nas.record import Counts, Evaluated, SearchRecord, SpaceResult
 from tinyml.nas.space import architecture, extreme
 from tinyml.pipeline import Project
 from tinyml.project import load_config
+from tinyml.resources import apps_dir
 from tinyml.search_finish import finish
 from tinyml.search_stage import HAND_MADE, SearchOptions
 from tinyml.template import create
@@ -203,6 +204,35 @@ def test_training_starts_from_the_supernets_weights(
                                      for k, v in fine_tuned.weights.items())  # fmt: skip
 
 
+def test_a_network_that_is_taught_starts_from_scratch(folder: Path, found: FoundAtOnce) -> None:
+    Project.load(folder).search()
+    taught = Project.load(folder).override(train={"teachers": ({"architecture": "network.toml"},)})
+    assert taught.keys.starting_weights is None
+    (teacher,) = taught.config.of_teachers
+    assert Project.load(folder).override(train=vars(teacher.train)).keys.starting_weights is not None
+
+
+def test_teachers_of_one_input_are_refused_before_a_search(folder: Path, found: FoundAtOnce) -> None:
+    shutil.copy(apps_dir() / "kws" / "network.toml", folder / "big.toml")
+    path = folder / "tinyml.toml"
+    path.write_text(path.read_text().replace("[train]", "[train]\nteachers = [{ architecture = 'big.toml' }]"))
+    with pytest.raises(ProjectError, match="big.toml cannot teach a network that is searched for"):
+        Project.load(folder).search()
+    assert found.tasks == []
+
+
+def test_the_time_of_teachers_is_part_of_a_searchs(
+    folder: Path, found: FoundAtOnce, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import tinyml.nas.calibration
+
+    asked: list[int] = []
+    monkeypatch.setattr(tinyml.nas.calibration, "counts_for", lambda *args: asked.append(args[-1]) or COUNTS)
+    for seed, teachers in enumerate(((), ({},), ({}, {}))):
+        Project.load(folder).override(search={"seed": seed}, train={"teachers": teachers, "steps": 100}).search()
+    assert [steps - asked[0] for steps in asked] == [0, 3 * 25 + 2 * 100, 3 * 50 + 4 * 100]
+
+
 def test_an_edited_network_is_trained_from_scratch(folder: Path, found: FoundAtOnce) -> None:
     Project.load(folder).search()
     key, network = Project.load(folder).keys.train, read_network(folder / "network.toml")
@@ -297,6 +327,21 @@ def test_what_becomes_of_the_network_is_added_to_the_record(folder: Path, found:
     assert 0 <= final.int8_accuracy <= 1 and 0 <= final.float_accuracy <= 1
     assert all(b.cost.cycles <= cost.cycles and b.cost.arena_bytes <= cost.arena_bytes for b in record.baselines)
     assert finish(project, outcome) == record == SearchRecord.load(outcome.searched.finished_file)
+
+
+@pytest.mark.parametrize(("files", "said"), [(("network.toml",), ", 1 of 2 teachers"), ((), "")])
+def test_hand_made_networks_have_the_teachers_that_hear_what_they_do(
+    folder: Path, found: FoundAtOnce, monkeypatch: pytest.MonkeyPatch, files: tuple[str, ...], said: str
+) -> None:
+    import tinyml.nas.hand_made
+
+    cost = NetworkCost(1, 1, 1, 1, 1)
+    monkeypatch.setattr(tinyml.nas.hand_made, "scaled", lambda *_, **__: (0.25, cost))
+    teachers = ({"arch": "ds_cnn", "width_mult": 0.25}, *({"architecture": file} for file in files))
+    project = Project.load(folder).override(train={"steps": 2, "teachers": teachers}, quant={"qat_steps": 1})
+    names = [baseline.name for baseline in finish(project, project.search()).baselines]
+    assert names == [f"{arch}, width 0.25{said}" for arch in HAND_MADE]
+    assert len(project.teachers) == 1 + len(files)
 
 
 def test_a_board_without_firmware_gets_estimates(folder: Path, found: FoundAtOnce) -> None:

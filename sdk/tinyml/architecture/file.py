@@ -136,7 +136,7 @@ def read_network(path: Path) -> Network:
     """Read an architecture file. Raises: ProjectError for a file that is none, or describes no network."""
     if not path.is_file():
         raise ProjectError(f"the architecture file `{path}` does not exist",
-                           hint="`tinyml search` makes one, or remove `model.architecture`")  # fmt: skip
+                           hint="`tinyml search` makes one; or correct the key that names it")  # fmt: skip
     file = validated(_File, read_table(path), path, WHAT, REFERENCE)
     network = Network(
         file.geometry.geometry(path, WHAT, "geometry"), Stem(**vars(file.stem)),
