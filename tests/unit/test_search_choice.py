@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 
 import pytest
 from tests.acceptance.search import baselines, choice, voices
-from tests.acceptance.search.setting import SEEDS, costs, space
+from tests.acceptance.search.setting import FINAL_STEPS, SEEDS, costs, space
 
 from tinyml.architecture import Geometry
 from tinyml.compiler.cost import NetworkCost
@@ -63,24 +63,25 @@ def test_a_limit_is_filled_by_the_largest_network_of_every_choice_of_depths(usua
                for n in found)  # fmt: skip
 
 
-@pytest.mark.parametrize(("used", "larger"), [(0.81, False), (0.79, True)])
-def test_a_network_that_leaves_a_limit_unused_gives_way(
-    monkeypatch: pytest.MonkeyPatch, usual: choice.Searched, used: float, larger: bool
+@pytest.mark.parametrize("best", [0, 3])
+def test_the_picked_network_and_those_that_fill_the_limit_are_compared_taught(
+    monkeypatch: pytest.MonkeyPatch, usual: choice.Searched, best: int
 ) -> None:
-    limit = NetworkCost(0, int(2 * usual.architecture.macs / used), 0, 0, 0)
+    limit = NetworkCost(0, 4 * usual.architecture.macs, 0, 0, 0)
     teacher, asked = object(), []
 
-    def rated(networks: Sequence[choice.Searched], steps: int, taught_by: Sequence[object]) -> dict[object, float]:
-        asked.extend(taught_by)
-        return {n: 0.8 + 0.01 * (i == 2) for i, n in enumerate(networks)}
+    def rated(networks: Sequence[choice.Searched], steps: int, *, taught_by: Sequence[object]) -> dict[object, float]:
+        asked.append((steps, taught_by))
+        return {n: 0.83 if i == best else 0.8 for i, n in enumerate(networks)}
 
     monkeypatch.setattr(choice, "limits", lambda: {"tight": limit})
-    monkeypatch.setattr(choice, "rated", rated)
+    monkeypatch.setattr(voices, "rated", rated)
     monkeypatch.setattr(choice, "teachers", lambda geometry: (teacher,))
     found = choice.refine("tight")
-    assert found["genome"] == (found["larger"][2]["genome"] if larger else asdict(usual.genome))
-    assert [row["voices"] for row in found["larger"]] == ([0.8, 0.8, 0.81, 0.8] if larger else [])
-    assert asked == ([teacher] if larger else [])
+    genomes = [row["genome"] for row in found["taught"]]
+    assert found["genome"] == genomes[best] and genomes[0] == asdict(usual.genome)
+    assert [row["voices"] for row in found["taught"]] == [0.83 if i == best else 0.8 for i in range(1 + choice.LARGEST)]
+    assert asked == [(FINAL_STEPS, (teacher,))]
 
 
 def test_an_input_that_no_teacher_has_is_an_error(monkeypatch: pytest.MonkeyPatch, usual: choice.Searched) -> None:
@@ -115,7 +116,9 @@ def test_a_close_second_is_trained_with_other_seeds(
 ) -> None:
     more: list[str] = []
 
-    def rated(networks: Sequence[str], steps: int, seeds: Sequence[int] = SEEDS[:1]) -> dict[str, float]:
+    def rated(
+        networks: Sequence[str], steps: int, seeds: Sequence[int] = SEEDS[:1], taught_by: Sequence[object] = ()
+    ) -> dict[str, float]:
         if len(seeds) == 1:
             return {n: first[n] for n in networks}
         more.extend(networks)

@@ -73,9 +73,10 @@ def made_up(space: SearchSpace) -> Results:
                       "last": 0.88},
                      {"genome": asdict(sample(space, rng)), "cost": cost, "origin": "supernets", "supernet": 0.85,
                       "voices": 0.87, "last": None}]  # fmt: skip
-        larger = [{"genome": asdict(sample(space, rng)), "cost": cost, "voices": 0.89}]
+        taught = [{"genome": g, "cost": cost, "voices": voices}
+                  for g, voices in ((asdict(genome), 0.891), (asdict(sample(space, rng)), 0.89))]  # fmt: skip
         found[f"pick-{name}"] = {"genome": asdict(genome), "cost": cost, "shortlist": shortlist}
-        found[f"refine-{name}"] = {"genome": asdict(genome), "cost": cost, "larger": larger if name == "tight" else []}
+        found[f"refine-{name}"] = {"genome": asdict(genome), "cost": cost, "taught": taught}
     for seed in SEEDS:
         found[f"supernet-{seed}"] = {"seconds": 1000.0, "losses": [2.0, 1.0, 0.5]}
         found[f"search-{seed}"] = {
@@ -254,11 +255,13 @@ def test_finals_that_lose_and_finals_that_tie(text: Text, whole: Results) -> Non
     assert text(changed(whole, **tied)).count("these data cannot tell which is better") == 4  # one is the ablation
 
 
-def test_larger_networks_that_stood_in_are_shown(text: Text, whole: Results) -> None:
-    larger = whole.found["refine-tight"]["larger"][0]
+def test_who_was_picked_and_who_was_chosen(text: Text, whole: Results) -> None:
+    _, larger = whole.found["refine-tight"]["taught"]
     found = text(changed(whole, refine_tight={**whole.found["refine-tight"], "genome": larger["genome"]}))
-    assert line(found, "| the largest of its depths").endswith("| 0.890, **chosen** |")
-    assert found.count("**chosen**") == 2
+    full, tight = found.split("### full:")[1].split("### tight:")
+    assert line(full, "| picked above").endswith("| 0.891, **chosen** |")
+    assert line(tight, "| the largest of its depths").endswith("| 0.890, **chosen** |")
+    assert found.count("**chosen**") == found.count("**picked**") == 2
 
 
 def test_ablation(text: Text, whole: Results) -> None:

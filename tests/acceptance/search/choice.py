@@ -24,7 +24,6 @@ from tests.acceptance.search.baselines import best, limits
 from tests.acceptance.search.setting import (
     CLASSES,
     CLIPS,
-    FINAL_STEPS,
     POPULATION,
     SEEDS,
     TEST_SPEAKER,
@@ -40,7 +39,7 @@ from tests.acceptance.search.setting import (
 )
 from tests.acceptance.search.supernets import fitness
 from tests.acceptance.search.training import Network as TrainedNetwork
-from tests.acceptance.search.voices import decide, foremost, rated
+from tests.acceptance.search.voices import decide, foremost, rated, settle
 from tinyml.architecture import Architecture, Found, Geometry, Network
 from tinyml.artifacts import files_digest
 from tinyml.compiler.cost import NetworkCost
@@ -56,8 +55,8 @@ HELD = 0.95
 """Of every voice's clips the share that has to be as short as an input's window: what is cut off cannot be learnt."""
 STEM_KERNEL, KERNEL, DEPTHS, SHARE = (5, 5), (3, 3), (1, 1, 1, 2), 0.75
 """DS-CNN in terms of the space: its stem, its kernels, its blocks by stage, its part of the stages' channels."""
-USED, LARGEST = 0.8, 4
-"""Of a limit's cycles the share that a network has to use to stand for it; how many larger ones are tried if not."""
+LARGEST = 4
+"""How many of those that fill a limit stand beside the network that was picked."""
 _GENOME = TypeAdapter(Genome)
 
 
@@ -101,15 +100,15 @@ def pick(name: str) -> dict[str, Any]:
 
 
 def refine(name: str) -> dict[str, Any]:
-    """The limit's network for good: the one that was picked, unless it leaves so much of the limit unused that a
-    comparison at equal cost is none; then the best of larger ones of its input, taught, judged by voices not heard."""
-    limit, winner, taught = limits()[name], picked(name), {}
-    if costs().cost(winner.genome).cycles < USED * limit.cycles:
-        taught = rated(filling(winner, limit), FINAL_STEPS, taught_by=teachers(winner.geometry))
-        (winner,) = foremost(taught, 1)
+    """The limit's network for good: the one that was picked or one that fills the limit on its input, whichever does
+    best when it is taught, judged by voices not heard."""
+    first = picked(name)
+    able = dict.fromkeys([first, *filling(first, limits()[name])])
+    last = settle(list(able), teachers(first.geometry))
     rows = [{"genome": asdict(network.genome), "cost": asdict(costs().cost(network.genome)), "voices": accuracy}
-            for network, accuracy in taught.items()]  # fmt: skip
-    return {"genome": asdict(winner.genome), "cost": asdict(costs().cost(winner.genome)), "larger": rows}
+            for network, accuracy in last.accuracies.items()]  # fmt: skip
+    winner = last.winner.genome
+    return {"genome": asdict(winner), "cost": asdict(costs().cost(winner)), "taught": rows}
 
 
 def filling(network: Searched, limit: NetworkCost) -> list[Searched]:

@@ -31,10 +31,15 @@ class Decision(Generic[N]):
 
 def decide(short: Mapping[N, float]) -> Decision[N]:
     """The last word on networks whose accuracies after a short training are known."""
-    found = rated(foremost(short, LAST), FINAL_STEPS)
+    return settle(foremost(short, LAST))
+
+
+def settle(networks: Sequence[N], taught_by: Sequence[Network] = ()) -> Decision[N]:
+    """The best of a few, trained as long as the finals are."""
+    found = rated(networks, FINAL_STEPS, taught_by=taught_by)
     leaders = foremost(found, 2)
     if len(leaders) == 2 and found[leaders[0]] - found[leaders[1]] <= CLOSE:
-        found |= (again := rated(leaders, FINAL_STEPS, SEEDS))
+        found |= (again := rated(leaders, FINAL_STEPS, SEEDS, taught_by))
         leaders = foremost(again, 1)
     return Decision(leaders[0], found)
 
