@@ -39,8 +39,7 @@ _COUNTS_FILE = "counts.json"
 HAND_MADE = ("ds_cnn", "temporal_resnet")
 """Networks of `tinyml.models` that the searched one is compared with, for the front end's default geometry."""
 TRAININGS = 1 + len(HAND_MADE)
-"""Networks that are trained behind a search, in the time that was given for it, and so are the teachers of each kind:
-those of the chosen network's input and those of the hand-made ones'."""
+"""Networks that are trained behind a search, in the time that was given for it; their teachers are too."""
 LESSON_EFFORT = 0.25
 """A step takes so much longer for every teacher that answers."""
 QAT_EFFORT = 3
@@ -194,7 +193,8 @@ class SearchStage:
         train, quant = self.config.train, self.config.quant
         taught = train.steps * (1 + LESSON_EFFORT * len(train.teachers))
         pupils = TRAININGS * (round(taught) + QAT_EFFORT * quant.qat_steps)
-        return pupils + 2 * len(train.teachers) * train.steps
+        inputs = 2  # the chosen network's and the hand-made ones': teachers hear what their pupils hear
+        return pupils + inputs * len(train.teachers) * train.steps
 
     def _keep(self, record: SearchRecord, out: Path) -> None:
         """Fill the artifact: what outlives the search's own files."""

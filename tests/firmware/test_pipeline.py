@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -133,6 +134,23 @@ def test_a_lesson_that_is_stopped_keeps_its_teachers(folder: Path) -> None:
     again, announced = opened(folder, **sections)
     again.train()
     assert announced.running == ["train"]
+
+
+def test_a_taught_network_is_deployed_and_said_to_be_taught(folder: Path, tmp_path: Path) -> None:
+    taught = Path(shutil.copytree(folder, tmp_path / "kws"))
+    path = taught / "tinyml.toml"
+    teachers = 'steps = 6\nteachers = [{ arch = "ds_cnn", width_mult = 0.5 }, { architecture = "network.toml" }]'
+    path.write_text(path.read_text().replace("steps = 30", teachers))
+
+    def trained(*options: str) -> str:
+        return subprocess.run([sys.executable, "-m", "tinyml.cli.main", "train", *options], cwd=taught,
+                              capture_output=True, text=True, check=True).stdout  # fmt: skip
+
+    assert "trained 6 steps, taught by ds_cnn x0.5, network.toml, " in trained()
+    assert json.loads(trained("--json"))["teachers"] == ["ds_cnn x0.5", "network.toml"]
+    project = Project.load(taught)
+    assert project.deploy(to="virtual").run.result.fault is None
+    assert "training (float, to answer as its teachers do)" in project.report().read_text()
 
 
 def test_the_same_network_on_the_host(folder: Path) -> None:

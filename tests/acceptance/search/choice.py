@@ -103,8 +103,8 @@ def refine(name: str) -> dict[str, Any]:
     """The limit's network for good: the one that was picked or one that fills the limit on its input, whichever does
     best when it is taught, judged by voices not heard."""
     first = picked(name)
-    able = dict.fromkeys([first, *filling(first, limits()[name])])
-    last = settle(list(able), teachers(first.geometry))
+    able = list(dict.fromkeys([first, *filling(first, limits()[name])]))
+    last = settle(able, teachers(first.geometry))
     rows = [{"genome": asdict(network.genome), "cost": asdict(costs().cost(network.genome)), "voices": accuracy}
             for network, accuracy in last.accuracies.items()]  # fmt: skip
     winner = last.winner.genome
